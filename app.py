@@ -1,0 +1,71 @@
+"""Serve the models of a weights folder as a web page: `python app.py --help`."""
+
+import logging
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+# Read when gradio is imported: the page must work without a network and report nothing.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """Serve the models of a weights folder as a web page."""
+
+    weights: Path = HERE / "weights"
+    """the folder with one folder for each model"""
+    host: str | None = None
+    """the address to listen on: 127.0.0.1, or what GRADIO_SERVER_NAME says; 0.0.0.0 for the whole network"""
+    port: int | None = None
+    """the port to listen on: 7860, or what GRADIO_SERVER_PORT says"""
+    share: bool = False
+    """also make a public link through Gradio's relay, which needs the internet"""
+
+
+def main(config: AppConfig) -> int:
+    """Serve until interrupted; the exit code is 2 where that cannot begin."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    from ganapp.contract import BundleError
+    from ganapp.serve.library import Library
+
+    host = config.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    port = config.port if config.port is not None else int(os.environ.get("GRADIO_SERVER_PORT") or 7860)
+    try:
+        library = Library(config.weights)
+    except BundleError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if problem := port_problem(host, port):
+        print(problem, file=sys.stderr)
+        return 2
+
+    from ganapp.ui.demo import build_demo, launch_options  # seconds, and only now known to be wanted
+
+    build_demo(library).launch(server_name=host, server_port=port, share=config.share, **launch_options())
+    return 0
+
+
+def port_problem(host: str, port: int) -> str | None:
+    """Why this address cannot be listened on and what to do, or None."""
+    if not 0 < port < 65536:
+        return f"--port {port} is not a port; choose one from 1 to 65535"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return f"cannot listen on {host} port {port} ({error.strerror}); name another with --host or --port"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(AppConfig)))

@@ -1,0 +1,40 @@
+"""The command line: `python -m export RUN --out weights/NAME`."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from export.bundle import export_bundle
+
+
+@dataclass(frozen=True)
+class ExportArgs:
+    """Turn a run into a weights folder that the app serves: two checked ONNX graphs and a model card."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run, or a checkpoint."""
+    out: Path
+    """Folder to write, such as weights/NAME; its name becomes the model's."""
+    precision: Literal["fp16", "fp32"] = "fp16"
+    """How the weights are stored; they are computed with in fp32 either way."""
+
+
+def main() -> int:
+    """Export; 0 when the bundle is published, 2 when it cannot be."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    args = tyro.cli(ExportArgs, prog="python -m export")
+    try:
+        difference = export_bundle(args.run, args.out, half=args.precision == "fp16")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{args.out}: ONNX Runtime and torch differ by at most {difference} grey level{'s' * (difference != 1)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

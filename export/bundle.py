@@ -1,0 +1,140 @@
+"""A run's checkpoint to a weights folder: graphs, their parity check, the model card; published by rename."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from export.card import write_card
+from export.graph import export_graph
+from export.wrappers import MappingGraph, SynthesisGraph, UnlabelledMappingGraph
+from ganapp.contract import MAPPING, SYNTHESIS, GeneratorSpec
+from ganapp.latents import noise_from_seed, z_from_seeds
+from ganapp.models import MODELS
+from ganapp.models.stylegan2 import Generator
+from ganapp.serve.generator import open_generator
+from ganapp.train.checkpoint import FILE, RunFacts, load_checkpoint, unpack_module
+from ganapp.train.config import TrainConfig
+from ganapp.train.recorder import to_images
+
+PARITY_SEEDS = range(16)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A generator as it was saved, with its settings and story."""
+
+    G: Generator
+    cfg: TrainConfig
+    facts: RunFacts
+
+
+def export_bundle(run: Path, out: Path, half: bool = True) -> int:
+    """Write the bundle of `run` (a run's folder or its checkpoint) to `out`, whole or not at all.
+
+    Returns the largest difference from torch found, in grey levels. Raises ValueError when the checkpoint
+    cannot be read, when `out` is in the way, when a file would be too large, or when ONNX Runtime and torch
+    differ by more than one grey level.
+    """
+    trained = load_trained(run / FILE if run.is_dir() else run)
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / SYNTHESIS).exists())):
+        raise ValueError(f"{out} exists and is no weights folder; choose another --out")
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        spec = make_spec(out.name, trained)
+        write_graphs(part, trained.G, spec, half)
+        difference = parity(part, trained.G, spec)
+        if difference > 1:
+            raise ValueError(f"{out}: ONNX Runtime and torch differ by {difference} grey levels; try --precision fp32")
+        write_card(part, spec, trained.cfg, trained.facts, difference)
+        publish(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return difference
+
+
+def load_trained(checkpoint: Path) -> Trained:
+    """The averaged generator (G_ema) of a checkpoint, on the CPU. Raises ValueError when it cannot be read."""
+    tensors, cfg, facts = load_checkpoint(checkpoint)
+    G = MODELS[cfg.architecture].generator(cfg.network, facts.resolution, facts.channels, facts.num_labels)
+    unpack_module("G_ema", G, tensors)
+    return Trained(G.eval().requires_grad_(False), cfg, facts)
+
+
+def make_spec(name: str, trained: Trained) -> GeneratorSpec:
+    G, facts = trained.G, trained.facts
+    return GeneratorSpec(
+        name=name,
+        resolution=facts.resolution,
+        channels=facts.channels,
+        z_dim=G.z_dim,
+        w_dim=G.w_dim,
+        num_ws=G.num_ws,
+        noise_dim=G.noise_dim,
+        attributes=facts.attributes,
+        pixel_size=facts.pixel_size,
+        training={
+            "architecture": trained.cfg.architecture,
+            "dataset": facts.dataset,
+            "images": facts.count,
+            "licence": facts.licence or "unknown",
+            "statement": facts.statement,
+            "kimg": round(facts.seen / 1000, 1),
+        },
+    )
+
+
+def write_graphs(folder: Path, G: Generator, spec: GeneratorSpec, half: bool) -> None:
+    # An example batch of 2: with 1 the exporter takes the batch for a constant.
+    z, psi = torch.zeros(2, spec.z_dim), torch.ones(1)
+    labels = {"labels": torch.zeros(2, spec.num_labels)} if spec.num_labels else {}
+    mapping = MappingGraph(G) if spec.num_labels else UnlabelledMappingGraph(G)
+    synthesis = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), "noise": torch.zeros(2, spec.noise_dim)}
+    text = spec.to_json()
+    (folder / MAPPING).write_bytes(export_graph(mapping, {"z": z, **labels, "psi": psi}, "ws", text, half))
+    (folder / SYNTHESIS).write_bytes(export_graph(SynthesisGraph(G), synthesis, "images", text, half))
+
+
+def parity(folder: Path, G: Generator, spec: GeneratorSpec) -> int:
+    """Largest difference in grey levels between the graphs in ONNX Runtime and the network in torch.
+
+    Half of the seeds carry labels, one of each attribute, since a label takes another way through the mapping.
+    Colours are compared over black and over white: under a clear pixel there is none to compare.
+    """
+    labels = np.array([_labels(spec, seed) for seed in PARITY_SEEDS], np.float32)
+    z = z_from_seeds(PARITY_SEEDS, spec.z_dim)
+    served = open_generator(folder)
+    images = served.synthesize(served.map(z, labels, psi=1.0), noise_seed=0)
+    noise = torch.from_numpy(noise_from_seed(0, spec.noise_dim)).expand(len(z), -1)
+    with torch.no_grad():
+        expected = to_images(G(torch.from_numpy(z), torch.from_numpy(labels), noise))
+    return max(int(np.abs(over(images, b) - over(expected, b)).max()) for b in (0, 255))
+
+
+def _labels(spec: GeneratorSpec, seed: int) -> list[float]:
+    if seed % 2 == 0:
+        return spec.labels({})
+    return spec.labels({name: values[seed % len(values)] for name, values in spec.attributes.items()})
+
+
+def over(images: np.ndarray, grey: int) -> np.ndarray:
+    """int [N, H, W, C]: RGB over a plain grey, with alpha kept beside it; RGB images as they are."""
+    x = images.astype(np.float32)
+    if x.shape[-1] == 4:
+        alpha = x[..., 3:] / 255
+        x = np.concatenate([x[..., :3] * alpha + grey * (1 - alpha), x[..., 3:]], -1)
+    return np.rint(x).astype(int)
+
+
+def publish(part: Path, out: Path) -> None:
+    """Move the finished folder into its place; an older bundle there is replaced only once the new one is whole."""
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    part.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,74 @@
+"""The model card: what the weights are, what they learnt from and how, with a sample sheet."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ganapp.contract import CARD, MAPPING, SYNTHESIS, GeneratorSpec
+from ganapp.images import contact_sheet, save_png, upscale_nearest
+from ganapp.models import MODELS
+from ganapp.serve.generator import open_generator
+from ganapp.train.checkpoint import RunFacts
+from ganapp.train.config import TrainConfig
+
+SHEET = "samples.png"
+COLUMNS, ROWS = 10, 5
+SHEET_SIDE = 64  # pixels; smaller pictures are enlarged to it
+
+
+def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, difference: int) -> None:
+    """Write README.md in the Hugging Face form and, beside it, a sheet of samples drawn by the exported graphs.
+
+    `difference` is the largest one between the graphs and torch, in grey levels.
+    """
+    images = np.stack(list(open_generator(folder).generate(range(COLUMNS * ROWS))))
+    images = upscale_nearest(images, max(1, SHEET_SIDE // spec.resolution))
+    save_png(folder / SHEET, contact_sheet(images, COLUMNS, gap=4))
+    (folder / CARD).write_text(card(folder, spec, cfg, facts, difference), "utf-8")
+
+
+def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, difference: int) -> str:
+    """The text of the card."""
+    form = "RGBA with straight alpha" if spec.channels == 4 else "RGB"
+    attributes = "".join(f"| `{name}` | {', '.join(values)} |\n" for name, values in spec.attributes.items())
+    table = f"| attribute | values |\n| --- | --- |\n{attributes}" if attributes else "None: the model is unconditional.\n"
+    sizes = ", ".join(f"`{name}` {(folder / name).stat().st_size / 1e6:.2f} MB" for name in (MAPPING, SYNTHESIS))
+    tags = ["gan", cfg.architecture, "ganapp", "onnx", "image-generation"]
+    tags += ["pixel-art"] if spec.pixel_size > 1 else []
+    return f"""---
+license: {facts.licence or "unknown"}
+library_name: onnx
+pipeline_tag: unconditional-image-generation
+tags: [{", ".join(tags)}]
+---
+# {spec.name}
+
+{spec.resolution}x{spec.resolution} {form} pictures from a GAN of {cfg.architecture}, ready for ONNX Runtime.
+
+![{COLUMNS * ROWS} samples, seeds 0 to {COLUMNS * ROWS - 1}, psi 1, no attribute chosen]({SHEET})
+
+Seeds 0 to {COLUMNS * ROWS - 1} in order, psi 1, no attribute chosen, not picked by hand.
+
+## Data
+
+{facts.statement or f"Trained on {facts.dataset}; ask its author for the terms of use."}
+{facts.count:,} pictures (`{facts.dataset}`).
+
+## Attributes
+
+{table}
+## Training
+
+{MODELS[cfg.architecture].citation}: {cfg.loss} loss, gradient penalty {cfg.gamma:g} every {cfg.penalty_every} steps,
+batch {cfg.batch}, learning rate {cfg.lr:g}, {cfg.precision}, an average of the weights with a half-life of up to
+{cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
+
+## Use
+
+`mapping.onnx` turns `z` [N, {spec.z_dim}]{f", `labels` [N, {spec.num_labels}]" if spec.num_labels else ""} and `psi` [1]
+into `ws` [N, {spec.num_ws}, {spec.w_dim}]; `synthesis.onnx` turns `ws` and `noise` [N, {spec.noise_dim}] into `images`,
+uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]. The image of a seed has
+`z = numpy.random.RandomState(seed).randn({spec.z_dim})`. The metadata key `ganapp.spec` of both files tells the rest.
+
+{sizes}. Largest difference between ONNX Runtime and torch: {difference} grey level{"" if difference == 1 else "s"}.
+"""

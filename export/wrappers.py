@@ -1,0 +1,88 @@
+"""Trained networks in the form that is exported: constants folded, images as uint8."""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganapp.models.layers import Linear
+from ganapp.models.stylegan2 import Generator, ModulatedConv
+
+
+class FoldedLinear(nn.Module):
+    """A `Linear` whose gains are multiplied into its weights."""
+
+    def __init__(self, layer: Linear):
+        super().__init__()
+        self.register_buffer("weight", layer.weight.detach() * layer.gain)
+        self.register_buffer("bias", layer.bias.detach() * layer.bias_gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+class FoldedModulatedConv(nn.Module):
+    """A `ModulatedConv` with its gain multiplied in and the squared weights of its demodulation precomputed."""
+
+    def __init__(self, layer: ModulatedConv):
+        super().__init__()
+        weight = layer.weight.detach() * layer.gain
+        self.affine = FoldedLinear(layer.affine)
+        self.padding = layer.padding
+        self.register_buffer("weight", weight)
+        self.register_buffer("squares", weight.square().sum((2, 3)).T.contiguous() if layer.demodulate else None)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w)
+        x = F.conv2d(x * style[:, :, None, None], self.weight, padding=self.padding)
+        if self.squares is not None:
+            x = x * torch.rsqrt(style.square() @ self.squares + 1e-8)[:, :, None, None]
+        return x
+
+
+def fold(module: nn.Module) -> nn.Module:
+    """A copy of `module` that computes the same with fewer operations."""
+    if isinstance(module, ModulatedConv):
+        return FoldedModulatedConv(module)
+    if isinstance(module, Linear):
+        return FoldedLinear(module)
+    folded = copy.copy(module)
+    folded._modules = {name: fold(child) if child else child for name, child in module._modules.items()}
+    return folded
+
+
+class MappingGraph(nn.Module):
+    """z [N, z_dim], labels [N, num_labels], psi [1] -> ws [N, num_ws, w_dim], truncated towards the mean style."""
+
+    def __init__(self, G: Generator):
+        super().__init__()
+        self.mapping = fold(G.mapping)
+        self.num_ws = G.num_ws
+
+    def forward(self, z: Tensor, labels: Tensor, psi: Tensor) -> Tensor:
+        w_avg = self.mapping.w_avg
+        w = w_avg + psi * (self.mapping(z, labels) - w_avg)
+        return w[:, None].expand(-1, self.num_ws, -1)
+
+
+class UnlabelledMappingGraph(MappingGraph):
+    """The same without labels: z, psi -> ws."""
+
+    def forward(self, z: Tensor, psi: Tensor) -> Tensor:  # a graph cannot have an input of no columns
+        return super().forward(z, z[:, :0], psi)
+
+
+class SynthesisGraph(nn.Module):
+    """ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C], straight alpha."""
+
+    def __init__(self, G: Generator):
+        super().__init__()
+        self.synthesis = fold(G.synthesis)
+
+    def forward(self, ws: Tensor, noise: Tensor) -> Tensor:
+        # The colours are straight before the network multiplies them by alpha, so nothing is divided here.
+        image = torch.round(torch.sigmoid(self.synthesis.logits(ws, noise)) * 255)
+        if image.shape[1] == 4:
+            image = image * (image[:, 3:] > 0).to(image.dtype)
+        return image.permute(0, 2, 3, 1).to(torch.uint8)

@@ -1,0 +1,27 @@
+"""The command line: `python -m ganapp COMMAND`."""
+
+import argparse
+import importlib
+import logging
+import sys
+
+# Each is a module with run(prog, args); only the one asked for is imported, as torch takes seconds.
+COMMANDS = {"prepare": "ganapp.data.command", "train": "ganapp.train.command"}
+
+
+def main() -> int:
+    """Run the command that the arguments name; 0 when it did its work, 2 when what it was given cannot be used."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    parser = argparse.ArgumentParser(prog="python -m ganapp", description="Train a small GAN and show it.")
+    parser.add_argument("command", choices=COMMANDS, help="what to do; COMMAND --help tells its options")
+    command = parser.parse_args(sys.argv[1:2]).command
+    try:
+        importlib.import_module(COMMANDS[command]).run(f"python -m ganapp {command}", sys.argv[2:])
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""What export and serving agree on: file names, tensor names and the spec inside the ONNX metadata."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+
+SPEC_KEY = "ganapp.spec"
+VERSION = 1
+
+MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [1] -> ws [N, num_ws, w_dim]
+SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
+CARD = "README.md"
+
+MAX_RESOLUTION = 1024
+MAX_LATENT = 4096
+MAX_LABELS = 4096
+
+
+class BundleError(ValueError):
+    """A weights folder that cannot be used; the message names it, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """A generator's shape and story, as JSON under `ganapp.spec` in the metadata of each of its graphs.
+
+    `channels` is 3 (RGB) or 4 (RGBA, straight alpha). `attributes` maps each attribute to its values, in
+    the order of the one-hot blocks of `labels`; a block of zeros means "any". A model without labels has
+    no `labels` input. `pixel_size` is the side of one art pixel in image pixels: 2 for a 16-pixel grid
+    drawn at 32, 1 for anything that is not pixel art. `training` holds facts for people: dataset, licence,
+    statement, kimg, architecture.
+    """
+
+    name: str
+    resolution: int
+    channels: int
+    z_dim: int
+    w_dim: int
+    num_ws: int
+    noise_dim: int
+    attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    pixel_size: int = 1
+    training: dict[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def num_labels(self) -> int:
+        return sum(len(values) for values in self.attributes.values())
+
+    def labels(self, chosen: Mapping[str, str]) -> list[float]:
+        """`chosen` values by attribute as a vector [num_labels]; an attribute left out, or "any", is all zeros.
+
+        Raises ValueError that names an unknown attribute or value and lists the known ones.
+        """
+        for attribute in chosen:
+            if attribute not in self.attributes:
+                known = ", ".join(self.attributes) or "none"
+                raise ValueError(f"{self.name} has no attribute {attribute!r}; it has: {known}")
+        vector: list[float] = []
+        for attribute, values in self.attributes.items():
+            value = chosen.get(attribute, ANY)
+            if value != ANY and value not in values:
+                raise ValueError(f"{attribute} cannot be {value!r}; choose {ANY} or one of: {', '.join(values)}")
+            vector += [float(value == known) for known in values]
+        return vector
+
+    def to_json(self) -> str:
+        return json.dumps({"kind": "generator", "version": VERSION, **asdict(self)}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "GeneratorSpec":
+        """The spec that `to_json` wrote. Raises BundleError that names the field that is missing or wrong."""
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            raise BundleError(f"{SPEC_KEY} is not JSON; export the checkpoint again") from None
+        if not isinstance(record, dict) or record.get("kind") != "generator":
+            raise BundleError(f"{SPEC_KEY} does not describe a generator")
+        if record.get("version") != VERSION:
+            raise BundleError(
+                f"{SPEC_KEY} has version {record.get('version')!r}, this ganapp reads {VERSION}; "
+                "export the checkpoint again with this ganapp"
+            )
+        values = {key: value for key, value in record.items() if key not in ("kind", "version")}
+        unknown = values.keys() - {f.name for f in fields(cls)}
+        missing = {"name", "resolution", "channels", "z_dim", "w_dim", "num_ws", "noise_dim"} - values.keys()
+        if unknown or missing:
+            raise BundleError(f"{SPEC_KEY}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+        _check(values)
+        values["attributes"] = {name: tuple(known) for name, known in values.get("attributes", {}).items()}
+        return cls(**values)
+
+
+ANY = "any"
+
+
+def _check(values: dict) -> None:
+    """Raise BundleError unless every field has its type and a bounded size: a spec may come from a stranger."""
+
+    def need(ok: bool, name: str, wanted: str) -> None:
+        if not ok:
+            raise BundleError(f"{SPEC_KEY}: {name} must be {wanted}, not {values.get(name)!r:.80}")
+
+    def whole(name: str, low: int, high: int) -> bool:
+        value = values.get(name, low)
+        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+    need(isinstance(values["name"], str) and 0 < len(values["name"]) <= 100, "name", "a short string")
+    need(whole("resolution", 4, MAX_RESOLUTION), "resolution", f"4 to {MAX_RESOLUTION}")
+    need(values["channels"] in (3, 4), "channels", "3 or 4")
+    need(whole("z_dim", 1, MAX_LATENT), "z_dim", f"1 to {MAX_LATENT}")
+    need(whole("w_dim", 0, MAX_LATENT), "w_dim", f"0 to {MAX_LATENT}")
+    need(whole("num_ws", 0, 64), "num_ws", "0 to 64")
+    need(whole("noise_dim", 0, 4 * MAX_RESOLUTION**2), "noise_dim", "the number of noise values")
+    need(whole("pixel_size", 1, values["resolution"]), "pixel_size", "1 or more")
+    need(isinstance(values.get("training", {}), dict), "training", "an object")
+    attributes = values.get("attributes", {})
+    need(
+        isinstance(attributes, dict)
+        and all(
+            isinstance(known, list) and known and all(isinstance(v, str) for v in known)
+            and len(set(known)) == len(known) and ANY not in known
+            for known in attributes.values()
+        )
+        and sum(map(len, attributes.values())) <= MAX_LABELS,
+        "attributes",
+        f"an object of lists of different strings, none of them {ANY!r}",
+    )

@@ -1,0 +1,38 @@
+"""`python -m ganapp prepare`: its options."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from ganapp.data.prepare import prepare
+
+
+@dataclass(frozen=True)
+class PrepareArgs:
+    """Make a dataset of square PNGs of a folder, a zip or a built-in collection of pictures."""
+
+    source: tyro.conf.Positional[str]
+    """A folder (any depth), a zip, or critters, faces, robots."""
+    out: tyro.conf.Positional[Path]
+    """Folder to make; one that `prepare` made before is replaced."""
+    resolution: int | None = None
+    """Pixels a side: 16, 32, 64, 128, 256 or 512; 64 unless the collection has its own."""
+    fit: Literal["pad", "crop"] = "pad"
+    """What happens to pictures that are not square."""
+    background: str = "none"
+    """Colour under transparent pixels, such as white or #336699; none keeps them transparent."""
+    limit: int | None = None
+    """Stop after this many pictures."""
+    labels: Path | None = None
+    """CSV of attributes, if SOURCE has no metadata.csv or labels.csv of its own."""
+
+
+def run(prog: str, args: list[str]) -> None:
+    """Parse, prepare, and print the summary. Raises ValueError for what cannot be used."""
+    given = tyro.cli(PrepareArgs, prog=prog, args=args)
+    summary = prepare(
+        given.source, given.out, given.resolution, given.fit, given.background, given.limit, labels=given.labels
+    )
+    print(summary.describe())

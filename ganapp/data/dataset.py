@@ -1,0 +1,95 @@
+"""A prepared folder in memory: every picture as uint8, every row of labels as one-hot blocks."""
+
+import csv
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from ganapp.images import premultiply
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`pixels` uint8 [count, C, H, W], RGB premultiplied when C is 4; `labels` uint8 [count, num_labels]."""
+
+    name: str
+    pixels: Tensor
+    labels: Tensor
+    attributes: dict[str, tuple[str, ...]]
+    pixel_size: int
+    licence: str
+    statement: str
+
+    @property
+    def resolution(self) -> int:
+        return self.pixels.shape[-1]
+
+    @property
+    def channels(self) -> int:
+        return self.pixels.shape[1]
+
+    def fingerprint(self) -> str:
+        """Eight hex digits that change when a picture or a label does."""
+        crc = zlib.crc32(self.labels.numpy().tobytes(), zlib.crc32(self.pixels.numpy().tobytes()))
+        return f"{crc:08x}"
+
+    def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Pictures as x [N, C, H, W] in [-1, 1], channels last, and their labels float [N, num_labels]."""
+        x = self.pixels[index].to(device).contiguous(memory_format=torch.channels_last)
+        return x.float() / 127.5 - 1, self.labels[index].to(device).float()
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """The dataset that `prepare` wrote at `folder`.
+
+    Raises ValueError that names the file when the folder, its metadata or a picture is missing or wrong.
+    """
+    try:
+        facts = json.loads((folder / "dataset.json").read_text("utf-8"))
+        with (folder / "metadata.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError as error:
+        raise ValueError(f"{error.filename}: missing; make the dataset with `python -m ganapp prepare`") from None
+    if not rows:
+        raise ValueError(f"{folder}/metadata.csv: no pictures; prepare the dataset again")
+    attributes = {name: tuple(values) for name, values in facts["attributes"].items()}
+    R, C = facts["resolution"], facts["channels"]
+    pixels = np.empty((len(rows), C, R, R), np.uint8)
+    for i, row in enumerate(tqdm(rows, desc="load", unit="image", disable=None, leave=False)):
+        pixels[i] = _read(folder / row["file_name"], R, C).transpose(2, 0, 1)
+    return Dataset(
+        name=facts["name"],
+        pixels=torch.from_numpy(pixels),
+        labels=torch.from_numpy(encode_labels(rows, attributes)),
+        attributes=attributes,
+        pixel_size=facts["pixel_size"],
+        licence=facts["licence"],
+        statement=facts["statement"],
+    )
+
+
+def encode_labels(rows: list[dict[str, str]], attributes: dict[str, tuple[str, ...]]) -> np.ndarray:
+    """One-hot blocks uint8 [len(rows), num_labels]; a value that is not among the known leaves its block zero."""
+    columns = [(name, value) for name, values in attributes.items() for value in values]
+    labels = np.zeros((len(rows), len(columns)), np.uint8)
+    for j, (name, value) in enumerate(columns):
+        labels[:, j] = [row[name] == value for row in rows]
+    return labels
+
+
+def _read(path: Path, resolution: int, channels: int) -> np.ndarray:
+    try:
+        with Image.open(path) as file:
+            image = np.asarray(file.convert("RGBA" if channels == 4 else "RGB"))
+    except OSError as error:
+        raise ValueError(f"{path}: {error}; prepare the dataset again") from None
+    if image.shape[:2] != (resolution, resolution):
+        raise ValueError(f"{path}: {image.shape[1]}x{image.shape[0]}, not {resolution}x{resolution}; prepare it again")
+    return np.rint(premultiply(image)).astype(np.uint8) if channels == 4 else image

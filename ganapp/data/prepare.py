@@ -1,0 +1,247 @@
+"""Any folder or zip of pictures, or a built-in collection, made into a dataset: square PNGs and metadata.csv."""
+
+import csv
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from PIL import ImageColor
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ganapp.data.avatars import BUILTIN, LICENCE, generate
+from ganapp.data.labels import Table, attribute_values, read_table
+from ganapp.data.sources import PrepareError, Source, open_source, printable
+from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
+from ganapp.images import MAX_BYTES, Colour, Fit, ImageError, composite, fit_square, load_image, pixel_factor, save_png
+
+log = logging.getLogger(__name__)
+
+RESOLUTIONS = (16, 32, 64, 128, 256, 512)
+PER_FOLDER = 1000  # hubs refuse folders of more than 10,000 files
+
+
+@dataclass
+class Summary:
+    """What `prepare` made of a source; `describe` says it in a line."""
+
+    resolution: int
+    images: int = 0
+    channels: int = 4
+    skipped: int = 0
+    duplicates: int = 0
+    rows_without_picture: int = 0
+    pictures_without_row: int = 0
+
+    def describe(self) -> str:
+        """As in "9,998 images (RGBA 64x64), 3 skipped, 2 duplicates"; what is odd about labels only if any is."""
+        colours = "RGBA" if self.channels == 4 else "RGB"
+        line = f"{_count(self.images, 'image')} ({colours} {self.resolution}x{self.resolution})"
+        line += f", {self.skipped:,} skipped, {_count(self.duplicates, 'duplicate')}"
+        if self.rows_without_picture:
+            line += f", {_count(self.rows_without_picture, 'row')} without a picture"
+        if self.pictures_without_row:
+            line += f", {_count(self.pictures_without_row, 'picture')} without a row"
+        return line
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a dataset: uint8 [R, R, 3 or 4], where it came from, and its row of labels."""
+
+    source: str
+    image: np.ndarray
+    row: dict[str, str]
+
+
+@dataclass
+class Job:
+    """One run: what was asked for, and what is found on the way.
+
+    `columns` are those of the labels; `factors` the whole factors by which pictures grew, 0 for a smooth resize.
+    """
+
+    summary: Summary
+    fit: Fit
+    background: Colour | None
+    limit: int | None
+    columns: list[str] = field(default_factory=list)
+    factors: set[int] = field(default_factory=set)
+
+    @property
+    def pixel_size(self) -> int:
+        """Side of one art pixel: the factor if all pictures share one, else 1."""
+        return max(1, *self.factors) if len(self.factors) == 1 else 1
+
+
+def prepare(
+    source: str,
+    out: Path,
+    resolution: int | None = None,
+    fit: Fit = "pad",
+    background: str = "none",
+    limit: int | None = None,
+    labels: Path | None = None,
+) -> Summary:
+    """Make the dataset folder `out` from a folder, a zip or a built-in name; the same input gives the same bytes.
+
+    `resolution` is a power of two, 64 or the built-in's own by default; `background` a colour to paint under
+    transparent pixels, or "none". `limit` keeps the first usable pictures, `labels` is a CSV file to use
+    in place of the source's own metadata.csv or labels.csv. A built-in name wins over a folder of that
+    name: write `./critters` for the folder. `out` appears whole or not at all.
+
+    Raises PrepareError that names what cannot be used: the source, a row of the labels, an option, `out`.
+    """
+    recipe = BUILTIN.get(source)
+    resolution = resolution or (recipe.resolution if recipe else 64)
+    if resolution not in RESOLUTIONS:
+        raise PrepareError(f"resolution {resolution}: choose one of {', '.join(map(str, RESOLUTIONS))}")
+    if fit not in get_args(Fit):
+        raise PrepareError(f"fit {fit!r}: choose one of {', '.join(get_args(Fit))}")
+    if limit is not None and limit < 1:
+        raise PrepareError(f"limit {limit}: keep at least one picture")
+    job = Job(Summary(resolution), fit, _colour(background), limit)
+    facts = {"resolution": resolution, "fit": fit, "background": background if job.background is None else _hex(job)}
+    out = _real(out)
+    if recipe:
+        if labels:
+            raise PrepareError(f"{source} brings its own labels; leave out {labels}")
+        story = {"name": source, "licence": LICENCE, "statement": recipe.statement()}
+        job.factors = {recipe.pixel_size(resolution)}
+    else:
+        path = _real(source)
+        story = {"name": printable(path.stem if path.is_file() else path.name), "licence": "", "statement": ""}
+        for given in (path, _real(labels)) if labels else (path,):
+            if out == given or out in given.parents or given in out.parents:
+                raise PrepareError(f"{out}: choose a folder apart from {given}")
+    with nullcontext() if recipe else open_source(path) as opened, logging_redirect_tqdm():
+        items = _drawn(source, job) if recipe else _loaded(opened, _table(opened, labels), source, job)
+        try:
+            _write(items, out, {**MADE_BY, **story, **facts}, job)
+        except OSError as error:
+            raise PrepareError(f"{error.filename or out}: {error.strerror or error}") from error
+    return job.summary
+
+
+def _drawn(name: str, job: Job) -> Iterator[Item]:
+    """The pictures of a built-in collection, already at the resolution."""
+    total = min(BUILTIN[name].count, job.limit or BUILTIN[name].count)
+    pictures = generate(name, job.summary.resolution, job.limit)
+    for picture in tqdm(pictures, name, total, unit="image", disable=None):
+        job.columns = job.columns or list(picture.attributes)
+        image = picture.image if job.background is None else composite(picture.image, job.background)
+        yield Item(picture.source, image, picture.attributes)
+
+
+def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterator[Item]:
+    """The usable pictures of a folder or zip, fitted, each different one once. Raises PrepareError if none is."""
+    summary = job.summary
+    rows = table.match(source.names, source.root) if table else {}
+    if table:
+        job.columns = table.columns
+        summary.rows_without_picture = len(table.rows) - len(rows)
+    for skipped, reason in source.skipped:
+        _skip(skipped, reason, summary)
+    seen: set[bytes] = set()
+    for file in tqdm(source.names, printable(name), unit="file", disable=None):
+        try:
+            image = load_image(source.read(file))
+        except ImageError as error:
+            _skip(file, str(error), summary)
+            continue
+        height, width = image.shape[:2]
+        sides = (width, height) if job.fit == "pad" else (min(width, height),) * 2
+        image = fit_square(image, summary.resolution, job.fit, job.background)
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        if digest in seen:
+            summary.duplicates += 1
+            continue
+        seen.add(digest)
+        job.factors.add(pixel_factor(*sides, summary.resolution))
+        summary.pictures_without_row += table is not None and file not in rows
+        yield Item(printable(file), image, rows.get(file, {}))
+        if len(seen) == job.limit:
+            return
+    if not seen:
+        raise PrepareError(f"{name}: no usable picture in it ({summary.skipped:,} skipped)")
+
+
+def _skip(name: str, reason: str, summary: Summary) -> None:
+    log.warning("skipped %s: %s", printable(name), printable(reason))
+    summary.skipped += 1
+
+
+def _table(source: Source, labels: Path | None) -> Table | None:
+    """The labels given, or else the source's own. Raises PrepareError that names the file and the line."""
+    if labels is None and source.table is None:
+        return None
+    name = source.table if labels is None else str(labels)
+    file = source.read(name) if labels is None else labels
+    if isinstance(file, Path):
+        if not file.is_file():
+            raise PrepareError(f"{name}: there is no such file")
+        if file.stat().st_size > MAX_BYTES:
+            raise PrepareError(f"{name}: is over {MAX_BYTES // 2**20} MiB, the limit of a file")
+        file = file.read_bytes()
+    return read_table(file, printable(name))
+
+
+def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:
+    """Write the pictures, `metadata.csv` and `dataset.json`: RGB if all pictures are opaque, else all RGBA."""
+    rows: list[dict[str, str]] = []
+    opaque: list[str] = []
+    with whole_folder(out) as folder:
+        for item in items:
+            name = f"{len(rows) // PER_FOLDER:02d}/{len(rows):05d}.png"
+            image = item.image
+            if image.shape[2] == 3 or bool((image[..., 3] == 255).all()):
+                image = image[..., :3]
+                opaque.append(name)
+            (folder / name).parent.mkdir(exist_ok=True)
+            save_png(folder / name, image)
+            rows.append({"file_name": name, "source": item.source, **item.row})
+        channels = 3 if len(opaque) == len(rows) else 4
+        if channels == 4:
+            for name in opaque:
+                save_png(folder / name, load_image(folder / name))
+        with (folder / METADATA).open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, ["file_name", "source", *job.columns], restval="", lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+        job.summary.images, job.summary.channels = len(rows), channels
+        labels = [{column: row[column] for column in job.columns if column in row} for row in rows]
+        attributes = attribute_values(job.columns, labels)
+        counted = {"channels": channels, "count": len(rows), "pixel_size": job.pixel_size}
+        write_record(folder, {**record, **counted, "attributes": attributes})
+
+
+def _colour(background: str) -> Colour | None:
+    """The colour by its name or #rrggbb, None for "none". Raises PrepareError for anything else."""
+    if background == "none":
+        return None
+    try:
+        colour = ImageColor.getrgb(background)
+    except ValueError:
+        colour = ()
+    if len(colour) != 3:
+        raise PrepareError(f"background {background!r}: give none, a colour's name or #rrggbb")
+    return colour
+
+
+def _real(path: Path | str) -> Path:
+    """The absolute path behind all links; unlike Path.resolve it takes a link that leads to itself."""
+    return Path(os.path.realpath(path))
+
+
+def _hex(job: Job) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*job.background)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

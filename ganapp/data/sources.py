@@ -1,0 +1,154 @@
+"""What lies in a folder or a zip: its files in natural order, each read within bounds, and its table of labels."""
+
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ganapp.images import MAX_BYTES, ImageError
+
+MAX_ENTRIES = 1_000_000
+TABLES = ("metadata.csv", "labels.csv")  # the first that is there counts
+JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
+
+
+class PrepareError(ValueError):
+    """A source, a table of labels or a target that cannot be used; the message names it and says why."""
+
+
+@dataclass
+class Source:
+    """The files of a folder or zip. `read(name)` is what `load_image` takes; it may raise ImageError.
+
+    `names` are paths relative to the source, with "/", in natural order; `skipped` has what is no plain file,
+    with the reason; `table` names the table of labels, whose own paths are relative to `root` ("" or "top/").
+    """
+
+    read: Callable[[str], Path | bytes]
+    names: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    table: str | None = None
+    root: str = ""
+
+    def settle(self) -> "Source":
+        """The source with its names in order and its tables taken out of them."""
+        tables = [self.root + table for table in TABLES if self.root + table in self.names]
+        self.table = tables[0] if tables else None
+        self.names = sorted(set(self.names) - set(tables), key=natural)
+        self.skipped.sort(key=lambda item: natural(item[0]))
+        return self
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """The source at `path`, readable inside the `with`. Raises PrepareError if it is neither a folder nor a zip."""
+    if path.is_dir():
+        yield _folder(path)
+    elif path.is_file() and zipfile.is_zipfile(path):
+        try:
+            archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise PrepareError(f"{path}: is a damaged zip ({error})") from None
+        with archive:
+            yield _zip(archive, path)
+    elif path.exists():
+        raise PrepareError(f"{path}: is neither a folder nor a zip")
+    else:
+        raise PrepareError(f"{path}: there is no such folder or zip")
+
+
+def natural(name: str) -> tuple:
+    """A sort key that puts 9.png before 10.png; names that differ only in zeros keep a fixed order."""
+    parts = re.split("([0-9]+)", name)  # text and digits by turns, so positions compare like with like
+    numbers = [digits.lstrip("0") for digits in parts[1::2]]
+    parts[1::2] = [(len(digits), digits) for digits in numbers]
+    return parts, name
+
+
+def printable(name: str) -> str:
+    """The name with control characters and undecodable bytes escaped: fit for a terminal and for UTF-8."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _ignored(part: str) -> bool:
+    return part.startswith(".") or part.lower() in JUNK
+
+
+def _folder(top: Path) -> Source:
+    source = Source(read=lambda name: top / name)
+    folders = [""]
+    while folders:
+        prefix = folders.pop()
+        try:
+            entries = list(os.scandir(top / prefix))
+        except OSError as error:
+            source.skipped.append((prefix or ".", f"cannot be read ({error.strerror})"))
+            continue
+        for entry in entries:
+            name = prefix + entry.name
+            if _ignored(entry.name):
+                continue
+            if entry.is_symlink():  # it may lead out of the source, or round in a circle
+                source.skipped.append((name, "is a link"))
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(name + "/")
+            elif entry.is_file(follow_symlinks=False):
+                source.names.append(name)
+            else:
+                source.skipped.append((name, "is not a regular file"))
+    return source.settle()
+
+
+def _zip(archive: zipfile.ZipFile, path: Path) -> Source:
+    """Nothing is unpacked to disk: entries are read into memory, one at a time and at most MAX_BYTES of each."""
+    infos: dict[str, zipfile.ZipInfo] = {}
+    source = Source(read=lambda name: _read_entry(archive, infos[name]))
+    if len(archive.infolist()) > MAX_ENTRIES:
+        raise PrepareError(f"{path}: has over {MAX_ENTRIES:,} entries")
+    if sum(info.compress_size for info in archive.infolist()) > path.stat().st_size:
+        raise PrepareError(f"{path}: its entries overlap, as in a zip bomb")
+    for info in archive.infolist():
+        name = info.filename
+        if info.is_dir() or any(_ignored(part) for part in PurePosixPath(name).parts if part != ".."):
+            continue
+        if reason := _refused(info):
+            source.skipped.append((name, reason))
+        elif name in infos:
+            source.skipped.append((name, "is in the zip twice; the first one counts"))
+        else:
+            infos[name] = info
+            source.names.append(name)
+    tops = {name.partition("/")[0] for name in source.names if "/" in name}
+    if len(tops) == 1 and all("/" in name for name in source.names):
+        source.root = tops.pop() + "/"  # a folder that was zipped whole: its table lies in it
+    return source.settle()
+
+
+def _refused(info: zipfile.ZipInfo) -> str | None:
+    """Why an entry is not even opened, if so."""
+    name = info.filename
+    if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or ":" in name.partition("/")[0]:
+        return "has a path that leads out of the zip"
+    mode = info.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        return "is a link" if stat.S_ISLNK(mode) else "is not a regular file"
+    if info.flag_bits & 1:
+        return "is encrypted"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "is compressed in a way that is not read"  # nor could its size be bounded while reading
+    if info.file_size > MAX_BYTES:
+        return f"is over {MAX_BYTES // 2**20} MiB, the limit of a file"
+    return None
+
+
+def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """The entry's bytes, never more than it declares. Raises ImageError if it is damaged."""
+    try:
+        with archive.open(info) as file:
+            return file.read(MAX_BYTES + 1)
+    except Exception as error:  # zipfile raises half a dozen kinds on damaged entries
+        raise ImageError(f"is damaged in the zip ({printable(str(error))[:80]})") from None

@@ -1,0 +1,206 @@
+"""A compact StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) for RGB or RGBA, conditional on attributes."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, normalize_2nd_moment
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config:
+    """Sizes of both networks. Feature maps have min(base / side, width) channels."""
+
+    z_dim: int = 128
+    w_dim: int = 128
+    mapping_layers: int = 2
+    mapping_lr: float = 0.1
+    width: int = 128
+    base: int = 2048
+
+    def features(self, side: int) -> int:
+        return max(8, min(self.base // side, self.width))
+
+
+class Mapping(nn.Module):
+    """z [N, z_dim] and labels [N, num_labels] to styles w [N, w_dim]; `w_avg` tracks their mean."""
+
+    def __init__(self, cfg: StyleGAN2Config, num_labels: int):
+        super().__init__()
+        self.embed = Linear(num_labels, cfg.w_dim) if num_labels else None
+        sizes = [cfg.z_dim + (cfg.w_dim if num_labels else 0)] + [cfg.w_dim] * cfg.mapping_layers
+        self.layers = nn.ModuleList(
+            Linear(c_in, c_out, lr_multiplier=cfg.mapping_lr)
+            for c_in, c_out in zip(sizes[:-1], sizes[1:], strict=True)
+        )
+        self.register_buffer("w_avg", torch.zeros(cfg.w_dim))
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        x = normalize_2nd_moment(z)
+        if self.embed is not None:
+            x = torch.cat([x, normalize_2nd_moment(self.embed(labels))], 1)
+        for layer in self.layers:
+            x = leaky_relu(layer(x))
+        return x
+
+
+class ModulatedConv(nn.Module):
+    """Convolution whose input channels are scaled by a style (arXiv:1912.04958, eq. 1-3).
+
+    x [N, c_in, H, W], w [N, w_dim] -> [N, c_out, H, W].
+    """
+
+    def __init__(self, c_in: int, c_out: int, w_dim: int, kernel: int, demodulate: bool = True):
+        super().__init__()
+        self.affine = Linear(w_dim, c_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, kernel, kernel))
+        self.gain = 1 / math.sqrt(c_in * kernel**2)
+        self.padding = kernel // 2
+        self.demodulate = demodulate
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w)  # [N, c_in]
+        weight = self.weight * self.gain
+        # Scale activations, not weights: the same product, but one plain convolution, which CPUs and ONNX
+        # Runtime run well; per-sample weights need a grouped convolution of N * c_out filters.
+        x = F.conv2d(x * style.to(x.dtype)[:, :, None, None], weight, padding=self.padding)
+        if self.demodulate:
+            demod = torch.rsqrt(style.float().square() @ weight.square().sum((2, 3)).T + 1e-8)  # [N, c_out]
+            x = x * demod.to(x.dtype)[:, :, None, None]
+        return x
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, optional doubling of the side, noise, leaky ReLU.
+
+    x [N, c_in, H, W], w [N, w_dim], noise [N, 1, S, S] -> [N, c_out, S, S] with S = H or 2H. The paper
+    doubles with a transposed convolution; convolving before a bilinear doubling costs a quarter of
+    convolving after it, and the layer that follows sharpens.
+    """
+
+    def __init__(self, c_in: int, c_out: int, w_dim: int, up: bool):
+        super().__init__()
+        self.conv = ModulatedConv(c_in, c_out, w_dim, 3)
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.up = up
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+        x = self.conv(x, w)
+        if self.up:
+            x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = x + (noise * self.noise_strength).to(x.dtype) + self.bias.to(x.dtype)[:, None, None]
+        return leaky_relu(x)
+
+
+class Synthesis(nn.Module):
+    """Styles ws [N, num_ws, w_dim] and noise [N, noise_dim] to an image x [N, C, H, W] in [-1, 1].
+
+    Two layers a resolution and skip outputs (arXiv:1912.04958, fig. 7b). RGBA comes out premultiplied:
+    alpha is a sigmoid, and the colours are sigmoids times alpha, so no colour hides where nothing shows.
+    """
+
+    def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int):
+        super().__init__()
+        self.sides = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
+        self.layer_sides = [4, *(side for side in self.sides[1:] for _ in range(2))]
+        self.num_ws = len(self.layer_sides) + 1  # the last ToRGB has a style of its own
+        self.noise_dim = sum(side**2 for side in self.layer_sides)
+        self.const = nn.Parameter(torch.randn(cfg.features(4), 4, 4))
+        self.layers = nn.ModuleList([SynthesisLayer(cfg.features(4), cfg.features(4), cfg.w_dim, up=False)])
+        for side in self.sides[1:]:
+            c_in, c_out = cfg.features(side // 2), cfg.features(side)
+            self.layers.append(SynthesisLayer(c_in, c_out, cfg.w_dim, up=True))
+            self.layers.append(SynthesisLayer(c_out, c_out, cfg.w_dim, up=False))
+        self.to_rgb = nn.ModuleList(
+            ModulatedConv(cfg.features(side), channels, cfg.w_dim, 1, demodulate=False) for side in self.sides
+        )
+        self.rgb_bias = nn.Parameter(torch.zeros(channels))
+
+    def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
+        """The image before its sigmoids, [N, C, H, W]."""
+        maps = noise.split([side**2 for side in self.layer_sides], dim=1)
+        maps = [m.view(-1, 1, side, side) for m, side in zip(maps, self.layer_sides, strict=True)]
+        x = self.const.expand(ws.shape[0], -1, -1, -1)
+        x = self.layers[0](x, ws[:, 0], maps[0])
+        rgb = self.to_rgb[0](x, ws[:, 1]).float()
+        for i in range(1, len(self.sides)):
+            first = 2 * i - 1
+            x = self.layers[first](x, ws[:, first], maps[first])
+            x = self.layers[first + 1](x, ws[:, first + 1], maps[first + 1])
+            rgb = F.interpolate(rgb, scale_factor=2.0, mode="bilinear", align_corners=False)
+            rgb = rgb + self.to_rgb[i](x, ws[:, first + 2]).float()  # summed in fp32: bf16 bands show
+        return rgb + self.rgb_bias[:, None, None]
+
+    def forward(self, ws: Tensor, noise: Tensor) -> Tensor:
+        image = torch.sigmoid(self.logits(ws, noise))
+        if image.shape[1] == 4:
+            image = torch.cat([image[:, :3] * image[:, 3:], image[:, 3:]], 1)
+        return image * 2 - 1
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis as one network: z, labels, noise -> x [N, C, H, W] in [-1, 1]."""
+
+    def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int, num_labels: int):
+        super().__init__()
+        self.z_dim, self.w_dim = cfg.z_dim, cfg.w_dim
+        self.mapping = Mapping(cfg, num_labels)
+        self.synthesis = Synthesis(cfg, resolution, channels)
+        self.num_ws, self.noise_dim = self.synthesis.num_ws, self.synthesis.noise_dim
+
+    def forward(self, z: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
+        w = self.mapping(z, labels)
+        return self.synthesis(w[:, None].expand(-1, self.num_ws, -1), noise)
+
+
+class ResBlock(nn.Module):
+    """Residual block that halves the side; x [N, c_in, H, W] -> [N, c_out, H/2, W/2].
+
+    The second convolution runs after the pooling, at a quarter of the paper's cost.
+    """
+
+    def __init__(self, c_in: int, c_out: int):
+        super().__init__()
+        self.conv1 = Conv(c_in, c_in, 3)
+        self.conv2 = Conv(c_in, c_out, 3)
+        self.skip = Conv(c_in, c_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = leaky_relu(self.conv2(F.avg_pool2d(leaky_relu(self.conv1(x)), 2)))
+        return (y + self.skip(F.avg_pool2d(x, 2))) * 0.5**0.5
+
+
+class Discriminator(nn.Module):
+    """x [N, C, H, W] in [-1, 1] and labels [N, num_labels] -> logits [N]; positive means real.
+
+    Labels enter by projection (Miyato & Koyama 2018, arXiv:1802.05637). The stem trades the finest scale
+    for channels (pixel unshuffle), which halves the cost of a step.
+    """
+
+    def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int, num_labels: int):
+        super().__init__()
+        side = resolution // 2
+        blocks = []
+        while side > 4:
+            blocks.append(ResBlock(cfg.features(side), cfg.features(side // 2)))
+            side //= 2
+        c = cfg.features(4)
+        self.stem = Conv(channels * 4, cfg.features(resolution // 2), 3)
+        self.blocks = nn.Sequential(*blocks)
+        self.conv = Conv(c + 1, c, 3)
+        self.fc = Linear(c * 16, c)
+        self.out = Linear(c, 1)
+        self.embed = Linear(num_labels, c) if num_labels else None
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        x = leaky_relu(self.stem(F.pixel_unshuffle(x, 2)))
+        x = leaky_relu(self.conv(minibatch_stddev(self.blocks(x))))
+        x = leaky_relu(self.fc(x.flatten(1)))  # [N, c]
+        logits = self.out(x).squeeze(1).float()
+        if self.embed is not None:
+            logits = logits + (x * self.embed(labels)).float().mean(1) * x.shape[1] ** 0.5
+        return logits

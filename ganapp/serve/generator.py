@@ -1,0 +1,226 @@
+"""An opened generator: numpy in, uint8 images out, in chunks that keep memory flat."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from ganapp.contract import MAPPING, SPEC_KEY, SYNTHESIS, BundleError, GeneratorSpec
+from ganapp.latents import noise_from_seed, z_from_seeds
+from ganapp.serve.onnxfile import read_model
+from ganapp.serve.session import open_session, run
+
+GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images uint8 [N, H, W, C]
+
+# A batch is run as chunks of this size and the rest one by one: two shapes to plan memory for, not dozens,
+# and batching gains nothing on a CPU.
+CHUNK = 4
+
+
+class StyleGenerator:
+    """A generator with a style space: a mapping graph (z, labels, psi -> ws) and a synthesis graph (ws -> images)."""
+
+    def __init__(self, spec: GeneratorSpec, mapping: ort.InferenceSession, synthesis: ort.InferenceSession) -> None:
+        self.spec = spec
+        self._mapping = mapping
+        self._synthesis = synthesis
+
+    def map(self, z: np.ndarray, labels: Sequence[float] | None = None, psi: float = 1.0) -> np.ndarray:
+        """float32 [N, num_ws, w_dim] of z [N, z_dim]; labels are [N, num_labels], or one [num_labels] for all rows.
+
+        Raises ValueError for another shape, an empty batch, and numbers that are not finite.
+        """
+        inputs = _latents(self.spec, z, labels)
+        inputs["psi"] = _finite(np.array([psi]), "psi", (1,))
+        return np.concatenate([run(self._mapping, chunk) for chunk in _chunks(inputs)])
+
+    def stream(self, ws: np.ndarray, noise_seed: int = 0) -> Iterator[np.ndarray]:
+        """Images uint8 [H, W, C] of ws [N, num_ws, w_dim], one at a time, drawn as they are taken.
+
+        Every image gets the same noise, so none depends on its place in the batch. Raises as `map`.
+        """
+        inputs = {"ws": _finite(ws, "ws", (None, self.spec.num_ws, self.spec.w_dim))}
+        if self.spec.noise_dim:
+            noise = noise_from_seed(noise_seed, self.spec.noise_dim)
+            inputs["noise"] = np.broadcast_to(noise, (len(ws), len(noise)))
+        return _draw(self._synthesis, inputs, self.spec)
+
+    def synthesize(self, ws: np.ndarray, noise_seed: int = 0) -> np.ndarray:
+        """All of `stream` at once: uint8 [N, H, W, C]."""
+        return np.stack(list(self.stream(ws, noise_seed)))
+
+    def generate(
+        self,
+        seeds: Sequence[int],
+        labels: Sequence[float] | None = None,
+        psi: float = 1.0,
+        noise_seed: int = 0,
+    ) -> Iterator[np.ndarray]:
+        """Images uint8 [H, W, C] of the seeds, in their order."""
+        return self.stream(self.map(z_from_seeds(seeds, self.spec.z_dim), labels, psi), noise_seed)
+
+
+class PlainGenerator:
+    """A generator without a style space: one graph from z and labels to images. It has no noise to seed."""
+
+    def __init__(self, spec: GeneratorSpec, session: ort.InferenceSession) -> None:
+        self.spec = spec
+        self._session = session
+
+    def stream_z(self, z: np.ndarray, labels: Sequence[float] | None = None, psi: float = 1.0) -> Iterator[np.ndarray]:
+        """Images uint8 [H, W, C] of z [N, z_dim], one at a time. Raises ValueError as StyleGenerator.map.
+
+        There is no mean style to truncate towards; z is scaled instead, so that psi 0 is one image here too.
+        """
+        psi = float(_finite(np.array([psi]), "psi", (1,))[0])
+        return _draw(self._session, _latents(self.spec, np.asarray(z) * psi, labels), self.spec)
+
+    def generate(
+        self,
+        seeds: Sequence[int],
+        labels: Sequence[float] | None = None,
+        psi: float = 1.0,
+        noise_seed: int = 0,
+    ) -> Iterator[np.ndarray]:
+        """Images uint8 [H, W, C] of the seeds, in their order; `noise_seed` changes nothing."""
+        return self.stream_z(z_from_seeds(seeds, self.spec.z_dim), labels, psi)
+
+
+Generator = StyleGenerator | PlainGenerator
+
+
+def read_spec(folder: Path) -> GeneratorSpec:
+    """The spec of the bundle in `folder`, read without opening a session.
+
+    Raises BundleError that names the folder, what is wrong and what to do.
+    """
+    return _read(folder)[0]
+
+
+def open_generator(folder: Path) -> Generator:
+    """The generator of the bundle in `folder`, ready to draw. Raises BundleError as `read_spec`."""
+    spec, models = _read(folder)
+    sessions = {}
+    for name, model in models.items():
+        path = folder / name
+        try:
+            sessions[name] = open_session(model, str(path))
+            _check_tensors(sessions[name], *_tensors(name, spec))
+        except BundleError as error:
+            raise BundleError(f"{path}: {error}") from None
+    if spec.num_ws:
+        return StyleGenerator(spec, sessions[MAPPING], sessions[SYNTHESIS])
+    return PlainGenerator(spec, sessions[GENERATOR])
+
+
+def _read(folder: Path) -> tuple[GeneratorSpec, dict[str, bytes]]:
+    """The spec and the model files by name, checked as far as they can be without running them."""
+    names = [GENERATOR] if (folder / GENERATOR).exists() else [MAPPING, SYNTHESIS]
+    models, specs = {}, []
+    for name in names:
+        path = folder / name
+        if not path.exists() and not path.is_symlink():
+            raise BundleError(f"{folder}: {name} is missing; export the checkpoint again")
+        try:
+            models[name], metadata = read_model(path)
+            if SPEC_KEY not in metadata:
+                raise BundleError(f"no {SPEC_KEY} metadata; export the checkpoint again")
+            specs.append(GeneratorSpec.from_json(metadata[SPEC_KEY]))
+        except BundleError as error:
+            raise BundleError(f"{path}: {error}") from None
+    spec = specs[0]
+    if any(other != spec for other in specs):
+        raise BundleError(f"{folder}: {' and '.join(names)} are of two models; export the checkpoint again")
+    if (spec.num_ws == 0) != (names == [GENERATOR]):
+        kind = "no style space" if spec.num_ws == 0 else "a style space"
+        raise BundleError(f"{folder}: a model with {kind} cannot be in {names[0]}; export the checkpoint again")
+    return spec, models
+
+
+Shapes = dict[str, tuple[int, ...]]  # sizes by tensor name, without the batch
+
+
+def _tensors(name: str, spec: GeneratorSpec) -> tuple[Shapes, Shapes]:
+    """The inputs and the outputs that the contract gives to a graph."""
+    latents: Shapes = {"z": (spec.z_dim,)}
+    if spec.num_labels:
+        latents["labels"] = (spec.num_labels,)
+    ws: Shapes = {"ws": (spec.num_ws, spec.w_dim)}
+    noise: Shapes = {"noise": (spec.noise_dim,)} if spec.noise_dim else {}
+    images: Shapes = {"images": (spec.resolution, spec.resolution, spec.channels)}
+    if name == MAPPING:
+        return latents | {"psi": ()}, ws
+    return (ws | noise, images) if name == SYNTHESIS else (latents, images)
+
+
+def _check_tensors(session: ort.InferenceSession, inputs: Shapes, outputs: Shapes) -> None:
+    """Raise BundleError unless the session has these tensors. A size that the graph leaves open fits any."""
+    for wanted, found in ((inputs, session.get_inputs()), (outputs, session.get_outputs())):
+        names = {tensor.name for tensor in found}
+        if names != wanted.keys():
+            raise BundleError(f"has tensors {sorted(names)}, not {sorted(wanted)}; export the checkpoint again")
+        for tensor in found:
+            kind = "tensor(uint8)" if tensor.name == "images" else "tensor(float)"
+            batch = (1,) if tensor.name == "psi" else (None,)
+            if tensor.type != kind or not _fits(tensor.shape, (*batch, *wanted[tensor.name])):
+                size = ", ".join(str(side) for side in tensor.shape)
+                raise BundleError(
+                    f"{tensor.name} is {tensor.type} [{size}], which its {SPEC_KEY} does not say; "
+                    "export the checkpoint again"
+                )
+
+
+def _fits(shape: Sequence[int | str | None], wanted: Sequence[int | None]) -> bool:
+    """Whether a graph's shape allows the wanted one, where None stands for any batch and so must be open."""
+    if len(shape) != len(wanted):
+        return False
+    pairs = zip(shape, wanted, strict=True)
+    return all(not isinstance(side, int) or (size is not None and side == size) for side, size in pairs)
+
+
+def _latents(spec: GeneratorSpec, z: np.ndarray, labels: Sequence[float] | None) -> dict[str, np.ndarray]:
+    """The inputs z [N, z_dim] and, where the model has any, labels [N, num_labels]."""
+    inputs = {"z": _finite(z, "z", (None, spec.z_dim))}
+    rows = len(inputs["z"])
+    vectors = np.zeros(spec.num_labels) if labels is None else np.asarray(labels, np.float32)
+    if vectors.ndim == 1:
+        vectors = np.broadcast_to(vectors, (rows, len(vectors)))
+    vectors = _finite(vectors, "labels", (rows, spec.num_labels))
+    if spec.num_labels:
+        inputs["labels"] = vectors
+    return inputs
+
+
+def _finite(values: np.ndarray | Sequence[float], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """`values` as float32 of this shape. ONNX Runtime would take NaN and empty batches without a word."""
+    array = np.asarray(values, np.float32)
+    wanted = ", ".join("N" if size is None else str(size) for size in shape)
+    if array.ndim != len(shape) or any(w not in (None, s) for w, s in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} must be [{wanted}], not {list(array.shape)}")
+    if shape[0] is None and not len(array):
+        raise ValueError(f"{name} must be [{wanted}] with N of at least 1")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite numbers")
+    return array
+
+
+def _chunks(inputs: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """The batch as chunks of CHUNK rows and then of one row; `psi` goes along whole."""
+    rows = max(len(values) for values in inputs.values())
+    at = 0
+    while at < rows:
+        size = CHUNK if rows - at >= CHUNK else 1
+        yield {
+            name: np.ascontiguousarray(values if name == "psi" else values[at : at + size])
+            for name, values in inputs.items()
+        }
+        at += size
+
+
+def _draw(session: ort.InferenceSession, inputs: dict[str, np.ndarray], spec: GeneratorSpec) -> Iterator[np.ndarray]:
+    for chunk in _chunks(inputs):
+        images = run(session, chunk)
+        if images.shape[1:] != (spec.resolution, spec.resolution, spec.channels):  # a graph may leave sizes open
+            raise BundleError(f"{spec.name}: drew {list(images.shape)}, which is not what its {SPEC_KEY} says")
+        yield from images

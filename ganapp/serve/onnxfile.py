@@ -1,0 +1,101 @@
+"""A look inside an ONNX file before ONNX Runtime opens it: its metadata, and whether it reaches for other files.
+
+An ONNX file is a protobuf message. This reads its framing alone, so it needs neither `onnx` nor `protobuf`,
+skips over the weights without copying them, and runs nothing.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ganapp.contract import BundleError
+
+MAX_BYTES = 200 * 2**20
+MAX_DEPTH = 32  # of graphs in attributes of nodes of graphs; exporters write two or three
+
+# Field numbers of onnx.proto: which fields of a message hold messages that may hold tensors.
+MODEL, GRAPH, NODE, ATTRIBUTE, TENSOR, SPARSE, FUNCTION, TRAINING = range(8)
+CHILDREN = {
+    MODEL: {7: GRAPH, 20: TRAINING, 25: FUNCTION},
+    GRAPH: {1: NODE, 5: TENSOR, 15: SPARSE},
+    NODE: {5: ATTRIBUTE},
+    ATTRIBUTE: {5: TENSOR, 6: GRAPH, 10: TENSOR, 11: GRAPH, 22: SPARSE, 23: SPARSE},
+    SPARSE: {1: TENSOR, 2: TENSOR},
+    FUNCTION: {7: NODE, 11: ATTRIBUTE},
+    TRAINING: {1: GRAPH, 2: GRAPH},
+    TENSOR: {},
+}
+METADATA = 14  # of a model: repeated {1: key, 2: value}
+EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of a tensor
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
+    """The whole file and its metadata by key.
+
+    Raises BundleError that says what is wrong with the file and what to do, but for its name: too large, not a
+    plain file, a Git LFS pointer, damaged, or with tensors that lie in other files.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise BundleError("is not a plain file; copy the model file itself into the folder")
+    if path.stat().st_size > MAX_BYTES:
+        raise BundleError(f"is over {MAX_BYTES // 2**20} MiB, the limit; export a smaller model")
+    data = path.read_bytes()
+    if data.startswith(b"version https://git-lfs"):
+        raise BundleError("is a Git LFS pointer, not the model; run `git lfs pull`")
+    metadata: dict[str, str] = {}
+    try:
+        _walk(memoryview(data), MODEL, metadata, 0)
+    except (IndexError, UnicodeDecodeError):
+        raise BundleError("is not a whole ONNX file; copy it again or export the checkpoint again") from None
+    if not data:
+        raise BundleError("is empty; copy it again or export the checkpoint again")
+    return data, metadata
+
+
+def _walk(message: memoryview, kind: int, metadata: dict[str, str], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise IndexError("nested too deeply")
+    for number, value in _fields(message):
+        if kind == TENSOR and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)):
+            raise BundleError("keeps its weights in another file; export with external_data=False")
+        if not isinstance(value, memoryview):
+            continue
+        if kind == MODEL and number == METADATA:
+            entry = {key: text for key, text in _fields(value) if isinstance(text, memoryview)}
+            metadata[bytes(entry.get(1, b"")).decode()] = bytes(entry.get(2, b"")).decode()
+        elif number in CHILDREN[kind]:
+            _walk(value, CHILDREN[kind][number], metadata, depth + 1)
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Number and value of each field, the value an int or the bytes. Raises IndexError if the framing is damaged."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == VARINT:
+            value, at = _varint(message, at)
+            yield number, value
+            continue
+        if wire == BYTES:
+            size, at = _varint(message, at)
+        elif wire in (FIXED32, FIXED64):
+            size = 4 if wire == FIXED32 else 8
+        else:
+            raise IndexError(f"wire type {wire}")
+        if at + size > len(message):
+            raise IndexError("cut off")
+        yield number, message[at : at + size]
+        at += size
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise IndexError("a number without an end")

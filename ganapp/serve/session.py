@@ -1,0 +1,97 @@
+"""ONNX Runtime sessions: the choice of device, said honestly, and memory that stays flat."""
+
+import ctypes
+import functools
+import logging
+import os
+import sys
+
+import numpy as np
+import onnxruntime as ort
+
+from ganapp.contract import BundleError
+
+log = logging.getLogger(__name__)
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}  # the exhaustive search takes seconds for every new shape
+
+ERRORS_ONLY = 3
+FATAL_ONLY = 4
+
+
+@functools.cache
+def cuda_devices() -> int:
+    """How many CUDA devices the driver offers; 0 without a driver.
+
+    `onnxruntime-gpu` lists its CUDA provider on any machine and prints an error when it is asked for in vain.
+    """
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def wanted_providers() -> list[str]:
+    """CUDA then CPU where there is a CUDA device and a runtime built for it, else CPU alone."""
+    if CUDA in ort.get_available_providers() and cuda_devices() > 0:
+        return [CUDA, CPU]
+    return [CPU]
+
+
+def open_session(model: bytes, name: str, wanted: list[str] | None = None) -> ort.InferenceSession:
+    """A session on the first of the `wanted` providers that comes up; `name` is for messages.
+
+    Logs a warning when that is not the first one. Raises BundleError when ONNX Runtime refuses the model.
+    """
+    wanted = wanted or wanted_providers()
+    options = ort.SessionOptions()
+    options.log_severity_level = FATAL_ONLY  # what goes wrong is raised or warned about here, in one line
+    # Threads that spin between two requests would take the machine from everything else on it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = usable_cpus()
+    if CUDA in wanted:
+        _preload_cuda()
+    providers = [(CUDA, CUDA_OPTIONS) if provider == CUDA else provider for provider in wanted]
+    try:
+        session = ort.InferenceSession(model, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
+        reason = " ".join(str(error).split())[:200]
+        raise BundleError(f"ONNX Runtime refuses it ({reason}); export the checkpoint again") from None
+    if session.get_providers()[0] != wanted[0]:  # a missing CUDA library is not an error to ONNX Runtime
+        log.warning("%s runs on %s, not on %s as wanted", name, session.get_providers()[0], wanted[0])
+    return session
+
+
+def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """The session's first output. Safe from many threads; memory of the call is given back after it."""
+    return session.run(None, inputs, _run_options(session.get_providers()[0]))[0]
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use, which in a container are fewer than the machine has."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _run_options(provider: str) -> ort.RunOptions:
+    options = ort.RunOptions()
+    options.log_severity_level = ERRORS_ONLY
+    if provider == CPU:  # else the arena keeps the largest request's memory for ever
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
+def _preload_cuda() -> None:
+    """Load the CUDA and cuDNN libraries from NVIDIA's wheels where those are installed."""
+    try:
+        ort.preload_dlls()
+    except Exception as error:  # absent or half-installed wheels: the system's libraries may still do
+        log.debug("no CUDA libraries preloaded: %s", error)

@@ -1,0 +1,43 @@
+"""`python -m ganapp train`: its options, and the presets behind them."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ganapp.train.config import DEFAULT, PRESETS, TrainConfig
+from ganapp.train.loop import Budget, train
+
+
+@dataclass(frozen=True)
+class TrainArgs:
+    """Train on a prepared dataset. Ctrl-C stops after the current step; --resume goes on from there."""
+
+    data: tyro.conf.Positional[Path]
+    """Folder that `prepare` made."""
+    out: Path
+    """Folder of the run: checkpoint, sample grids, log."""
+    resume: bool = False
+    """Go on with the run in OUT, with the settings stored there."""
+    preset: str = "default"
+    """Settings to start from; the options below change one each."""
+    kimg: float = float("inf")
+    """Stop after this many thousand images, resumed parts included."""
+    minutes: float = float("inf")
+    """Stop after this many minutes of training, resumed parts included."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, ..."""
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = DEFAULT
+
+
+def run(prog: str, args: list[str]) -> None:
+    """Parse and train. Raises ValueError for what cannot be used."""
+    # The preset comes first, so that --help shows its values and single options change them.
+    peek = argparse.ArgumentParser(prog=prog, add_help=False, allow_abbrev=False)
+    peek.add_argument("--preset", choices=PRESETS, default="default")
+    preset = peek.parse_known_args(args)[0].preset
+    default = TrainArgs(data=tyro.MISSING, out=tyro.MISSING, preset=preset, config=PRESETS[preset])
+    given = tyro.cli(TrainArgs, prog=prog, args=args, default=default)
+    train(given.data, given.out, given.config, Budget(given.kimg, given.minutes), given.resume, given.device)

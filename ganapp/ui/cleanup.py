@@ -1,0 +1,90 @@
+"""The Cleanup tab: a picture enlarged by a whole factor."""
+
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from ganapp.images import ImageError, encode_png, load_image, resize, upscale_nearest
+from ganapp.serve import arguments
+from ganapp.serve.arguments import Raw
+from ganapp.ui import controls, errors
+from ganapp.ui.files import cached
+
+METHODS = ("auto", "nearest", "lanczos")
+LABELS = {"auto": "Automatic", "nearest": "Pixel art (nearest)", "lanczos": "Smooth (Lanczos)"}
+LOWEST_FACTOR, HIGHEST_FACTOR = 2, 8
+MAX_SIDE = 4096
+FEW_COLOURS = 64  # drawn pixel by pixel a picture has no more; smoothed edges alone make hundreds
+
+
+def cleanup(image: np.ndarray, factor: Raw, method: Raw) -> np.ndarray:
+    """The image uint8 [H, W, 4] at [H * factor, W * factor, 4]. Raises ValueError for a bad value or a result too big.
+
+    `auto` enlarges by squares what has few colours, and by Lanczos anything else.
+    """
+    factor = arguments.whole(factor, "factor", LOWEST_FACTOR, HIGHEST_FACTOR)
+    method = arguments.choice(method, "method", METHODS)
+    height, width = image.shape[:2]
+    if max(height, width) * factor > MAX_SIDE:
+        raise ValueError(
+            f"{width}x{height} pixels times {factor} would be over {MAX_SIDE} pixels a side: "
+            "take a smaller factor or a smaller picture"
+        )
+    if method == "nearest" or (method == "auto" and has_few_colours(image)):
+        return upscale_nearest(image, factor)
+    return resize(image, (width * factor, height * factor))
+
+
+def has_few_colours(image: np.ndarray) -> bool:
+    """Whether the visible pixels of uint8 [H, W, 4] have at most FEW_COLOURS colours, as pixel art does."""
+    visible = image[image[..., 3] > 0]
+    return len(np.unique(visible.view(np.uint32))) <= FEW_COLOURS
+
+
+def cleanup_file(path: str | None, factor: Raw, method: Raw, name: str | None = None) -> str:
+    """The path of the enlarged picture as a PNG. Raises ValueError, also where the file is not a picture."""
+    if path is None:
+        raise ValueError("there is no picture; upload one")
+    name = name or Path(path).name
+    try:
+        image = load_image(Path(path))
+    except ImageError as error:
+        raise ImageError(f"{name} {error}") from None
+    large = cleanup(image, factor, method)
+    return cached(encode_png(large), f"{Path(name).stem}-{large.shape[1]}x{large.shape[0]}.png")
+
+
+def build() -> None:
+    """The tab's components and their wiring, inside the open `gr.Tab`."""
+    with gr.Row(elem_classes="stage"):
+        with gr.Column(elem_classes="lead"):
+            # The file itself: a decoded copy would have lost transparency and turned with its EXIF tag.
+            image = gr.Image(
+                label="Picture",
+                type="filepath",
+                image_mode=None,
+                format="png",
+                sources=["upload", "clipboard"],
+                elem_id="cleanup-in",
+                elem_classes="picture",
+                height=260,
+            )
+            factor = gr.Slider(LOWEST_FACTOR, HIGHEST_FACTOR, 4, step=1, label="Factor")
+            method = gr.Radio([(LABELS[key], key) for key in METHODS], value="auto", label="Kind of picture")
+            go = gr.Button("Enlarge", variant="primary", elem_id="cleanup-go")
+        with gr.Column(elem_classes="result"):
+            result = gr.Image(
+                label="Enlarged",
+                format="png",
+                interactive=False,
+                buttons=["download", "fullscreen"],
+                elem_id="cleanup-out",
+                elem_classes="picture",
+            )
+
+    @errors.in_the_page()
+    def on_cleanup(path: str | None, factor: float, method: str):
+        return cleanup_file(path, factor, method)
+
+    go.click(on_cleanup, [image, factor, method], result, **controls.DRAWING)

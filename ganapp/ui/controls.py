@@ -1,0 +1,85 @@
+"""The controls that several tabs share, and how they follow the chosen model."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+import gradio as gr
+
+from ganapp.contract import ANY, GeneratorSpec
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import PSI_HIGH, PSI_LOW
+
+
+def model(library: Library, names: Sequence[str] | None = None) -> gr.Dropdown:
+    """The choice of a model, of all of them unless `names` are given."""
+    names = library.names() if names is None else names
+    return gr.Dropdown(list(names), value=names[0] if names else None, label="Model", filterable=False)
+
+
+def psi() -> gr.Slider:
+    """Truncation, with what it does beside it."""
+    return gr.Slider(
+        PSI_LOW, PSI_HIGH, 0.7, step=0.05, label="Truncation ψ", info="0 is the average image, 1 the whole variety"
+    )
+
+
+def noise_seed() -> gr.Number:
+    return gr.Number(0, label="Noise seed")
+
+
+def labels(library: Library, opened: bool) -> list[gr.Dropdown]:
+    """A dropdown for each attribute, as many as the richest model has; the rest is hidden.
+
+    A fixed pool that is given new labels and choices, since components that come and go lose their events.
+    """
+    most = max(len(spec.attributes) for spec in library.specs.values())
+    spec = library.specs[library.default]
+    if not most:
+        return []
+    with gr.Accordion("Attributes", open=opened, elem_classes="attributes"):
+        return [gr.Dropdown(**_dropdown(spec, i), filterable=False, min_width=120) for i in range(most)]
+
+
+def labels_of(library: Library, name: str, chosen: Mapping[str, str] | None = None) -> list[dict]:
+    """Updates of the pool for another model, with the `chosen` values."""
+    spec = library.spec(name)
+    most = max(len(spec.attributes) for spec in library.specs.values())
+    return [gr.update(**_dropdown(spec, i, chosen)) for i in range(most)]
+
+
+def chosen(library: Library, name: str, values: Sequence[str]) -> dict[str, str]:
+    """The values of the pool by attribute."""
+    return dict(zip(library.spec(name).attributes, values, strict=False))
+
+
+def gallery_of(library: Library, name: str) -> dict:
+    """The update that has a gallery enlarge the model's images in its own way."""
+    return gr.update(elem_classes=["gallery", *pixel_class(library.spec(name))])
+
+
+def pixel_class(spec: GeneratorSpec) -> list[str]:
+    """The CSS class of pixel art, which is enlarged by squares; none for anything else."""
+    return ["pixel-art"] if spec.pixel_size > 1 else []
+
+
+def warn(message: str) -> None:
+    """A warning in the page; Gradio reads it as HTML."""
+    gr.Warning(html.escape(message, quote=False))
+
+
+def title(name: str) -> str:
+    """`body_color` as people write it: "Body color"."""
+    return name.replace("_", " ").strip().capitalize()
+
+
+def _dropdown(spec: GeneratorSpec, i: int, chosen: Mapping[str, str] | None = None) -> dict:
+    """What the dropdown at place i of the pool is for this model."""
+    if i >= len(spec.attributes):
+        return {"visible": False, "choices": [ANY], "value": ANY}
+    attribute, values = list(spec.attributes.items())[i]
+    return {
+        "visible": True,
+        "label": title(attribute),
+        "choices": [ANY, *values],
+        "value": (chosen or {}).get(attribute, ANY),
+    }

@@ -1,0 +1,54 @@
+"""The whole page: its frame and its tabs, and how it is served."""
+
+from typing import Any
+
+import gradio as gr
+
+from ganapp.serve.library import Library
+from ganapp.ui import api, cleanup, interpolate, mix, sample
+from ganapp.ui.controls import DRAW_LIMIT
+from ganapp.ui.theme import CSS, theme
+
+HEADER = """
+<header class="masthead">
+  <h1>ganapp</h1>
+  <p>A small network has looked at thousands of drawings; this is what it draws by itself.</p>
+</header>
+"""
+
+CACHE = (3600, 6 * 3600)  # seconds: how often old files are looked for, and how old is old
+QUEUE = 64  # waiting requests; more are turned away at once and not kept for minutes
+MAX_UPLOAD = "20mb"
+
+
+def build_demo(library: Library) -> gr.Blocks:
+    """The page over the models of `library`, ready to launch with `launch_options`."""
+    with gr.Blocks(title="ganapp", analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
+        gr.HTML(HEADER)
+        with gr.Tabs():
+            with gr.Tab("Sample", id="sample"):
+                sample.build(library, demo)
+            with gr.Tab("Style mixing", id="mix") as tab:
+                mix.build(library, tab)
+            with gr.Tab("Interpolation", id="interpolate") as tab:
+                interpolate.build(library, tab)
+            with gr.Tab("Cleanup", id="cleanup"):
+                cleanup.build()
+        api.build(library)
+    demo.queue(max_size=QUEUE, default_concurrency_limit=DRAW_LIMIT)
+    return demo
+
+
+def launch_options() -> dict[str, Any]:
+    """What the page needs of `launch`, whoever calls it: its look, its limits, and nothing from the internet."""
+    return {
+        "theme": theme(),
+        "css_paths": [CSS],
+        "show_error": True,
+        "ssr_mode": False,
+        "run_history": False,
+        "pwa": False,
+        "enable_monitoring": False,
+        "max_file_size": MAX_UPLOAD,
+        "footer_links": ["api", "settings"],
+    }

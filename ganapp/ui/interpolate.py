@@ -1,0 +1,136 @@
+"""The Interpolation tab: a walk from seed to seed, to watch, to scrub through and to keep as a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from ganapp.images import contact_sheet, encode_png
+from ganapp.latents import lerp, slerp, walk, z_from_seeds
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import Interpolation
+from ganapp.ui import controls, errors
+from ganapp.ui.animation import encode
+from ganapp.ui.files import cached, file_record
+
+PLAYER_JS = Path(__file__).with_name("player.js").read_text(encoding="utf-8")
+PLAYER_HTML = """
+<canvas width="1" height="1" role="img" aria-label="The walk, frame by frame"></canvas>
+<div class="bar">
+  <button type="button" class="play" aria-label="Play or pause">❚❚</button>
+  <input type="range" class="scrub" min="0" max="0" value="0" step="1" aria-label="Frame">
+  <output>–</output>
+</div>
+"""
+
+SPACES = [("lerp in W", "w"), ("slerp in Z", "z")]
+FORMATS = [("MP4", "mp4"), ("WebP, alpha", "webp"), ("PNG, alpha", "png")]
+BACKGROUNDS = [("white", "white"), ("paper", "#f4f1ea"), ("night", "#14121f"), ("black", "black")]
+
+
+def interpolate(library: Library, recipe: Interpolation) -> np.ndarray:
+    """The frames uint8 [N, H, W, C] of the walk."""
+    generator = library.generator(recipe.model)
+    spec = generator.spec
+    labels = spec.labels(recipe.labels)
+    z = z_from_seeds(recipe.seeds, spec.z_dim)
+    if not spec.num_ws:
+        frames = generator.stream_z(walk(z, recipe.frames, recipe.loop, slerp), labels, recipe.psi)
+    elif recipe.space == "z":
+        ws = generator.map(walk(z, recipe.frames, recipe.loop, slerp), labels, recipe.psi)
+        frames = generator.stream(ws, recipe.noise_seed)
+    else:
+        ws = walk(generator.map(z, labels, recipe.psi), recipe.frames, recipe.loop, lerp)
+        frames = generator.stream(ws, recipe.noise_seed)
+    return np.stack(list(frames))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """An interpolation drawn: its frames, and the file of them."""
+
+    recipe: Interpolation
+    frames: np.ndarray
+    path: str
+    pixel_art: bool
+
+    def player(self) -> dict:
+        """What player.js plays: all frames as one sheet, so that scrubbing needs no server."""
+        columns = int(np.ceil(len(self.frames) ** 0.5))
+        sheet = cached(encode_png(contact_sheet(self.frames, columns, gap=0)), f"{self.recipe.model}-frames.png")
+        return {
+            "sheet": file_record(sheet),
+            "columns": columns,
+            "count": len(self.frames),
+            "size": self.frames.shape[1],
+            "fps": self.recipe.fps,
+            "loop": self.recipe.loop,
+            "pixelArt": self.pixel_art,
+        }
+
+
+def draw(library: Library, recipe: Interpolation) -> Walk:
+    """The walk and its file in the recipe's format."""
+    frames = interpolate(library, recipe)
+    pixel_art = library.spec(recipe.model).pixel_size > 1
+    data = encode(frames, recipe.fps, recipe.format, pixel_art, recipe.background)
+    name = "-".join(str(seed) for seed in recipe.seeds[:4])
+    return Walk(recipe, frames, cached(data, f"{recipe.model}-walk-{name}.{recipe.format}"), pixel_art)
+
+
+def build(library: Library, tab: gr.Tab) -> None:
+    """The tab's components and their wiring, inside the open `tab`."""
+    spec = library.spec(library.default)
+    with gr.Row(elem_classes="stage"):
+        with gr.Column(elem_classes="lead"):
+            model = controls.model(library)
+            seeds = gr.Textbox("1, 2, 3, 4", label="Seeds", info="the stops of the walk: 1, 5, 8-11")
+            with gr.Row():
+                frames = gr.Slider(2, 120, 24, step=1, label="Frames a step", min_width=120)
+                fps = gr.Slider(1, 60, 24, step=1, label="Frames a second", min_width=120)
+            space = gr.Radio(SPACES, value="w" if spec.num_ws else "z", label="Way between two stops")
+            loop = gr.Checkbox(True, label="Closed loop", info="back to the first stop, without a jump")
+            go = gr.Button("Interpolate", variant="primary", elem_id="walk-go")
+        with gr.Column(elem_classes="result"):
+            player = gr.HTML(
+                html_template=PLAYER_HTML,
+                js_on_load=PLAYER_JS,
+                elem_id="player",
+                elem_classes="player",
+                container=False,
+            )
+            with gr.Row(elem_classes="under"):
+                format = gr.Radio(FORMATS, value="mp4", label="File", min_width=200)
+                background = gr.Radio(BACKGROUNDS, value="white", label="Background of the MP4", min_width=200)
+                file = gr.DownloadButton("Download", size="sm", elem_id="walk-file", min_width=140)
+        with gr.Column(elem_classes="more"):
+            psi = controls.psi()
+            noise_seed = controls.noise_seed()
+            labels = controls.labels(library, opened=False)
+
+    @errors.in_the_page()
+    def on_walk(model, seeds, frames, space, loop, psi, noise_seed, fps, format, background, *values):
+        chosen = controls.chosen(library, model, values)
+        drawn = draw(
+            library,
+            Interpolation.checked(
+                library, model, seeds, frames, space, loop, psi, noise_seed, chosen, fps, format, background
+            ),
+        )
+        return drawn.player(), drawn.path
+
+    @errors.in_the_page()
+    def on_model(model: str):
+        spec = library.spec(model)
+        spaces = SPACES if spec.num_ws else SPACES[1:]
+        return [gr.update(choices=spaces, value=spaces[0][1]), *controls.labels_of(spec, len(labels))]
+
+    inputs = [model, seeds, frames, space, loop, psi, noise_seed, fps, format, background, *labels]
+    drawing = {"fn": on_walk, "inputs": inputs, "outputs": [player, file], **controls.DRAWING}
+    go.click(**drawing)
+    tab.select(**drawing)
+    seeds.submit(**drawing)
+    model.input(on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE).then(**drawing)
+    for control in (space, loop, format, background):
+        control.input(**drawing)

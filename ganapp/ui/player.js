@@ -1,0 +1,64 @@
+// Plays and scrubs through the frames of an interpolation, which arrive as one sheet: no request for a frame.
+// Gradio hands in `element`, `props` and `watch`; it may render the template anew, so elements are looked up late.
+const find = (selector) => element.querySelector(selector);
+let sheet = null;
+let walk = null;
+let frame = 0;
+let playing = true;
+let last = 0;
+
+const show = (next) => {
+  frame = next;
+  const canvas = find("canvas");
+  const context = canvas.getContext("2d");
+  const x = (frame % walk.columns) * walk.size;
+  const y = Math.floor(frame / walk.columns) * walk.size;
+  context.clearRect(0, 0, walk.size, walk.size);
+  context.drawImage(sheet, x, y, walk.size, walk.size, 0, 0, walk.size, walk.size);
+  canvas.dataset.frame = frame;
+  find(".scrub").value = frame;
+  find("output").textContent = `${frame + 1} / ${walk.count}`;
+};
+
+const setPlaying = (on) => {
+  playing = on;
+  find(".play").textContent = on ? "❚❚" : "▶";
+};
+
+const load = () => {
+  const value = props.value;
+  if (!value || !value.sheet) return;
+  const image = new Image();
+  image.onload = () => {
+    sheet = image;
+    walk = value;
+    const canvas = find("canvas");
+    canvas.width = canvas.height = walk.size;
+    canvas.classList.toggle("pixel-art", walk.pixelArt);
+    find(".scrub").max = walk.count - 1;
+    show(Math.min(frame, walk.count - 1));
+    setPlaying(playing);
+  };
+  image.src = value.sheet.url;
+};
+
+const tick = (now) => {
+  if (!element.isConnected) return;
+  if (walk && playing && now - last >= 1000 / walk.fps - 2) {
+    last = now;
+    show((frame + 1) % walk.count);
+  }
+  requestAnimationFrame(tick);
+};
+
+element.addEventListener("input", (event) => {
+  if (!walk || !event.target.matches(".scrub")) return;
+  setPlaying(false);
+  show(Number(event.target.value));
+});
+element.addEventListener("click", (event) => {
+  if (walk && event.target.matches(".play")) setPlaying(!playing);
+});
+watch("value", load);
+load();
+requestAnimationFrame(tick);

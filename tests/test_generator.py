@@ -1,0 +1,187 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from tiny_bundle import CRITTERS, FACES, PLAIN, mapping, set_spec, synthesis, write_bundle
+
+from ganapp.contract import MAPPING, SYNTHESIS, BundleError
+from ganapp.latents import z_from_seeds
+from ganapp.serve.generator import GENERATOR, PlainGenerator, StyleGenerator, open_generator, read_spec
+
+
+def draw(generator: StyleGenerator | PlainGenerator, seeds, labels=None, psi=1.0, noise_seed=0) -> np.ndarray:
+    return np.stack(list(generator.generate(list(seeds), labels, psi, noise_seed))).astype(int)
+
+
+@pytest.fixture(params=["style", "plain"])
+def generator(request: pytest.FixtureRequest) -> StyleGenerator | PlainGenerator:
+    return request.getfixturevalue(request.param)
+
+
+def test_an_image_depends_on_its_seed_and_not_on_its_batch(generator):
+    together = draw(generator, range(11))  # two chunks of four and three of one
+    for seed in (0, 4, 9, 10):
+        assert np.abs(together[seed] - draw(generator, [seed])[0]).max() <= 1  # a batch may sum in another order
+
+
+def test_images_are_bytes_of_the_size_that_the_spec_promises(generator):
+    image = next(generator.generate([3]))
+    side = generator.spec.resolution
+    assert image.dtype == np.uint8 and image.shape == (side, side, generator.spec.channels)
+
+
+def test_psi_0_is_one_image_and_psi_1_is_not(generator):
+    assert np.ptp(draw(generator, range(5), psi=0), axis=0).max() <= 1
+    assert np.ptp(draw(generator, range(5)), axis=0).max() > 10
+
+
+def test_labels_change_the_image(generator):
+    some = [1.0] + [0.0] * (generator.spec.num_labels - 1)
+    assert np.abs(draw(generator, [1], some) - draw(generator, [1])).max() > 10
+
+
+def test_labels_may_differ_from_row_to_row(style: StyleGenerator):
+    z = z_from_seeds([1, 1], CRITTERS.z_dim)
+    vectors = np.eye(2, CRITTERS.num_labels)
+    each = style.map(z, vectors)
+    assert np.allclose(each[0], style.map(z, vectors[0])[0], atol=1e-5)
+    assert not np.allclose(each[0], each[1])
+
+
+def test_the_noise_seed_changes_the_image_and_is_shared_by_a_batch(style: StyleGenerator):
+    ws = style.map(z_from_seeds([1, 1], CRITTERS.z_dim))
+    quiet, loud = style.synthesize(ws, 0).astype(int), style.synthesize(ws, 1).astype(int)
+    assert np.abs(quiet - loud).max() > 3
+    assert np.abs(quiet[0] - quiet[1]).max() <= 1
+
+
+def test_every_layer_changes_the_image(style: StyleGenerator):
+    ws = style.map(z_from_seeds([1], CRITTERS.z_dim))
+    plain = style.synthesize(ws).astype(int)
+    for layer in range(CRITTERS.num_ws):
+        bent = ws.copy()
+        bent[:, layer] += 1
+        assert np.abs(style.synthesize(bent) - plain).max() > 3
+
+
+def test_a_stream_draws_no_further_than_it_is_read(style: StyleGenerator):
+    stream = style.stream(np.zeros((100_000, CRITTERS.num_ws, CRITTERS.w_dim), np.float32))
+    assert next(stream).shape == (16, 16, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"z": np.zeros((0, 8))}, "z must be [N, 8] with N of at least 1"),
+        ({"z": np.zeros((2, 7))}, "z must be [N, 8], not [2, 7]"),
+        ({"z": np.full((1, 8), np.nan)}, "z must be finite"),
+        ({"z": np.zeros((1, 8)), "psi": float("nan")}, "psi must be finite"),
+        ({"z": np.zeros((1, 8)), "labels": [1.0]}, "labels must be [1, 5], not [1, 1]"),
+        ({"z": np.zeros((1, 8)), "labels": [np.inf] * 5}, "labels must be finite"),
+    ],
+)
+def test_what_onnx_runtime_would_swallow_is_refused(style: StyleGenerator, arguments: dict, message: str):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        style.map(**arguments)
+
+
+def test_ws_that_are_not_finite_are_refused(style: StyleGenerator):
+    with pytest.raises(ValueError, match="ws must be finite"):
+        style.synthesize(np.full((1, CRITTERS.num_ws, CRITTERS.w_dim), np.inf))
+
+
+def test_a_spec_is_read_without_opening_the_model(weights_dir: Path):
+    for spec in (CRITTERS, FACES, PLAIN):
+        assert read_spec(weights_dir / spec.name) == spec
+
+
+def broken(folder: Path, how: str) -> None:
+    """Write a bundle to `folder` and break it."""
+    write_bundle(folder, CRITTERS)
+    made = onnx.load(folder / SYNTHESIS)
+    match how:
+        case "missing":
+            (folder / MAPPING).unlink()
+        case "empty":
+            (folder / SYNTHESIS).write_bytes(b"")
+        case "cut off":
+            (folder / SYNTHESIS).write_bytes((folder / SYNTHESIS).read_bytes()[:-100])
+        case "text":
+            (folder / SYNTHESIS).write_text("<html>404 not found</html>")
+        case "LFS pointer":
+            (folder / SYNTHESIS).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+        case "link":
+            (folder / SYNTHESIS).rename(folder.parent / "elsewhere.onnx")
+            (folder / SYNTHESIS).symlink_to(folder.parent / "elsewhere.onnx")
+        case "external data":
+            onnx.save(made, folder / SYNTHESIS, save_as_external_data=True, size_threshold=0)
+        case "no spec":
+            del made.metadata_props[:]
+        case "not a spec":
+            set_spec(made, "[]")
+        case "another model":
+            set_spec(made, replace(CRITTERS, name="others").to_json())
+        case "tensor names":
+            made = mapping(CRITTERS, np.random.RandomState(0))
+        case "tensor shapes":
+            made = synthesis(replace(CRITTERS, resolution=8), np.random.RandomState(0))
+            set_spec(made, CRITTERS.to_json())
+        case "static batch":
+            made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+        case "operator":
+            made.graph.node[0].op_type = "Flattest"
+    if how in ("no spec", "not a spec", "another model", "tensor names", "tensor shapes", "static batch", "operator"):
+        onnx.save(made, folder / SYNTHESIS)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("missing", r"mapping\.onnx is missing; export"),
+        ("empty", r"synthesis\.onnx: is empty; copy"),
+        ("cut off", r"synthesis\.onnx: is not a whole ONNX file; copy"),
+        ("text", r"synthesis\.onnx: is not a whole ONNX file; copy"),
+        ("LFS pointer", r"synthesis\.onnx: is a Git LFS pointer.*git lfs pull"),
+        ("link", r"synthesis\.onnx: is not a plain file; copy"),
+        ("external data", r"synthesis\.onnx: keeps its weights in another file; export"),
+        ("no spec", r"synthesis\.onnx: no ganapp\.spec metadata; export"),
+        ("not a spec", r"synthesis\.onnx: ganapp\.spec does not describe a generator"),
+        ("another model", r"are of two models; export"),
+        ("tensor names", r"synthesis\.onnx: has tensors .*'psi'.*, not \['noise', 'ws'\]; export"),
+        ("tensor shapes", r"synthesis\.onnx: images is .*\[N, 8, 8, 4\].*; export"),
+        ("static batch", r"synthesis\.onnx: ws is .*\[1, 5, 6\].*; export"),
+        ("operator", r"synthesis\.onnx: ONNX Runtime refuses it .*; export"),
+    ],
+)
+def test_a_broken_bundle_says_which_file_what_is_wrong_and_what_to_do(tmp_path: Path, how: str, message: str):
+    broken(tmp_path / "flowers", how)
+    with pytest.raises(BundleError, match=message) as caught:
+        open_generator(tmp_path / "flowers")
+    assert str(tmp_path / "flowers") in str(caught.value)
+
+
+def test_any_damage_to_a_file_is_a_bundle_error_or_harmless(tmp_path: Path):
+    folder = write_bundle(tmp_path / "plain", PLAIN)
+    whole = (folder / GENERATOR).read_bytes()
+    rng = np.random.RandomState(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for at in rng.randint(0, len(whole), 3):
+            damaged[at] = rng.randint(256)
+        (folder / GENERATOR).write_bytes(damaged[: rng.randint(1, len(whole) + 1)])
+        try:
+            read_spec(folder)
+        except BundleError:
+            continue
+
+
+def test_a_model_with_a_style_space_cannot_be_one_graph(tmp_path: Path):
+    folder = write_bundle(tmp_path / "plain", PLAIN)
+    made = onnx.load(folder / GENERATOR)
+    set_spec(made, CRITTERS.to_json())
+    onnx.save(made, folder / GENERATOR)
+    with pytest.raises(BundleError, match=r"a style space cannot be in generator\.onnx"):
+        read_spec(folder)

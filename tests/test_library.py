@@ -1,0 +1,125 @@
+import re
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from tiny_bundle import CRITTERS, FACES, write_bundle
+
+from ganapp.contract import MAPPING, SYNTHESIS, BundleError
+from ganapp.serve.library import Library
+
+
+def test_the_favourite_comes_first_and_the_rest_by_name(tmp_path: Path):
+    for name in ("zebras", "critters", "apples"):
+        write_bundle(tmp_path / name, replace(FACES, name=name))
+    library = Library(tmp_path)
+    assert library.names() == ["critters", "apples", "zebras"]
+    assert library.default == "critters"
+
+
+def test_a_model_is_opened_once_however_many_ask_for_it(weights_dir: Path):
+    library = Library(weights_dir)
+    found, start = [], threading.Barrier(8)
+
+    def ask() -> None:
+        start.wait()
+        found.append(library.generator("critters"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and all(generator is found[0] for generator in found)
+
+
+def test_many_threads_draw_what_one_draws(library: Library):
+    alone = np.stack(list(library.generator("critters").generate(range(6)))).astype(int)
+    worst = []
+
+    def draw() -> None:
+        images = np.stack(list(library.generator("critters").generate(range(6)))).astype(int)
+        worst.append(np.abs(images - alone).max())
+
+    threads = [threading.Thread(target=draw) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(worst) == 8 and max(worst) <= 1
+
+
+def test_a_broken_bundle_is_named_and_the_others_live(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    write_bundle(tmp_path / "critters", CRITTERS)
+    (tmp_path / "critters" / MAPPING).write_bytes(b"")
+    library = Library(tmp_path)
+    assert library.names() == ["faces"]
+    assert "mapping.onnx: is empty" in library.broken["critters"]
+    with pytest.raises(BundleError, match="is empty"):
+        library.generator("critters")
+    assert library.generator("faces").spec == FACES
+
+
+def test_a_bundle_that_breaks_on_opening_leaves_the_list(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    write_bundle(tmp_path / "critters", CRITTERS)
+    made = onnx.load(tmp_path / "critters" / SYNTHESIS)
+    made.graph.node[0].op_type = "Flattest"
+    onnx.save(made, tmp_path / "critters" / SYNTHESIS)
+    library = Library(tmp_path)
+    assert library.default == "critters"
+    for _ in range(2):
+        with pytest.raises(BundleError, match="ONNX Runtime refuses it"):
+            library.generator("critters")
+    assert library.names() == ["faces"] and library.default == "faces"
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones(library: Library):
+    with pytest.raises(ValueError, match=re.escape("there is no model '../critters'; choose one of: critters, faces")):
+        library.generator("../critters")
+
+
+def test_other_folders_and_files_are_passed_over(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    (tmp_path / "upscaler").mkdir()
+    (tmp_path / "upscaler" / "upscaler.onnx").write_bytes(b"")
+    (tmp_path / "README.md").write_text("weights")
+    library = Library(tmp_path)
+    assert library.names() == ["faces"] and not library.broken
+
+
+def test_a_folder_that_leads_out_of_the_weights_is_not_followed(tmp_path: Path):
+    write_bundle(tmp_path / "weights" / "faces", FACES)
+    write_bundle(tmp_path / "secret", CRITTERS)
+    (tmp_path / "weights" / "secret").symlink_to(tmp_path / "secret")
+    assert "leads out of" in Library(tmp_path / "weights").broken["secret"]
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "broken"])
+def test_nothing_to_serve_is_an_error_with_the_remedy(tmp_path: Path, what: str):
+    folder = tmp_path / "weights"
+    if what != "missing":
+        folder.mkdir()
+    if what == "broken":
+        write_bundle(folder / "faces", FACES)
+        (folder / "faces" / MAPPING).write_text("no")
+    with pytest.raises(BundleError, match="--weights") as caught:
+        Library(folder)
+    assert str(folder) in str(caught.value)
+    assert ("mapping.onnx" in str(caught.value)) == (what == "broken")
+
+
+def test_a_model_may_be_served_from_a_linked_weights_folder(weights_dir: Path, tmp_path: Path):
+    (tmp_path / "weights").symlink_to(weights_dir)
+    assert Library(tmp_path / "weights").generator("faces").spec == FACES
+
+
+def test_the_spec_of_a_model_is_read_from_its_file_and_not_from_its_folder(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    shutil.move(tmp_path / "faces", tmp_path / "portraits")
+    assert Library(tmp_path).spec("portraits").name == "faces"

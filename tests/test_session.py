@@ -1,0 +1,62 @@
+import logging
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from tiny_bundle import PLAIN
+from tiny_bundle import plain as plain_model
+
+from ganapp.contract import BundleError
+from ganapp.serve.session import CPU, CUDA, cuda_devices, open_session, run, usable_cpus, wanted_providers
+
+
+@pytest.fixture
+def model() -> bytes:
+    return plain_model(PLAIN, np.random.RandomState(0)).SerializeToString()
+
+
+def test_cuda_is_wanted_only_where_a_device_answers():
+    wanted = wanted_providers()
+    assert wanted[-1] == CPU
+    assert (CUDA in wanted) == (cuda_devices() > 0 and CUDA in ort.get_available_providers())
+
+
+@pytest.mark.skipif(cuda_devices() > 0, reason="CUDA comes up here")
+def test_a_provider_that_does_not_come_up_is_warned_about(model: bytes, caplog: pytest.LogCaptureFixture):
+    if CUDA not in ort.get_available_providers():
+        pytest.skip("a runtime without CUDA refuses to be asked for it")
+    with caplog.at_level(logging.WARNING):
+        session = open_session(model, "flowers", [CUDA, CPU])
+    assert session.get_providers() == [CPU]
+    assert f"flowers runs on {CPU}, not on {CUDA}" in caplog.text
+
+
+def test_the_provider_that_was_wanted_is_not_warned_about(model: bytes, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING):
+        open_session(model, "flowers", [CPU])
+    assert not caplog.records
+
+
+def test_a_refused_model_is_a_bundle_error_with_a_remedy():
+    with pytest.raises(BundleError, match=r"ONNX Runtime refuses it .*export the checkpoint again"):
+        open_session(b"no model", "flowers")
+
+
+def test_a_session_runs(model: bytes):
+    inputs = {"z": np.zeros((2, 4), np.float32), "labels": np.zeros((2, 2), np.float32)}
+    images = run(open_session(model, "plain"), inputs)
+    assert images.shape == (2, 8, 8, 3) and images.dtype == np.uint8
+
+
+def test_at_least_one_cpu_is_usable():
+    assert usable_cpus() >= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(cuda_devices() == 0, reason="needs a CUDA device")
+def test_cuda_draws_what_the_cpu_draws(model: bytes):
+    inputs = {"z": np.random.RandomState(0).randn(3, 4).astype(np.float32), "labels": np.zeros((3, 2), np.float32)}
+    session = open_session(model, "plain")
+    assert session.get_providers()[0] == CUDA
+    difference = run(session, inputs).astype(int) - run(open_session(model, "plain", [CPU]), inputs)
+    assert np.abs(difference).max() <= 1

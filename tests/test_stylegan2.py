@@ -1,0 +1,84 @@
+"""The StyleGAN2 networks: shapes, and the laws that their parts obey."""
+
+import pytest
+import torch
+from tiny_run import NETWORK
+
+from ganapp.models.layers import minibatch_stddev
+from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv
+
+SIZES = [2, 2]
+
+
+def make(resolution: int = 16, channels: int = 4, num_labels: int = 4) -> Generator:
+    torch.manual_seed(0)
+    return Generator(NETWORK, resolution, channels, num_labels).eval()
+
+
+@pytest.mark.parametrize("resolution", [16, 32, 64, 128, 256, 512])
+def test_every_resolution_gives_images_of_its_size_and_one_logit_each(resolution: int):
+    G, D = make(resolution), Discriminator(NETWORK, resolution, 4, 4)
+    with torch.no_grad():
+        x = G(torch.randn(2, 16), torch.zeros(2, 4), torch.randn(2, G.noise_dim))
+        assert x.shape == (2, 4, resolution, resolution)
+        assert D(x, torch.zeros(2, 4)).shape == (2,)
+
+
+def test_colours_never_exceed_alpha():
+    G = make()
+    with torch.no_grad():
+        G.synthesis.rgb_bias[3] = -2.0  # mostly clear, where the law binds
+        x = G(torch.randn(16, 16), torch.zeros(16, 4), torch.randn(16, G.noise_dim))
+    assert (x[:, :3] <= x[:, 3:] + 1e-6).all()
+
+
+def test_rgb_images_have_no_alpha_and_unlabelled_networks_no_embedding():
+    G, D = make(channels=3, num_labels=0), Discriminator(NETWORK, 16, 3, 0)
+    x = G(torch.randn(2, 16), torch.zeros(2, 0), torch.randn(2, G.noise_dim))
+    assert x.shape == (2, 3, 16, 16)
+    assert D(x, torch.zeros(2, 0)).shape == (2,)
+    assert G.mapping.embed is None and D.embed is None
+
+
+def test_a_modulated_convolution_equals_the_papers_scaled_weights():
+    torch.manual_seed(0)
+    conv = ModulatedConv(3, 5, w_dim=4, kernel=3)
+    x, w = torch.randn(2, 3, 8, 8), torch.randn(2, 4)
+    style = conv.affine(w)
+    for i in range(2):
+        weight = conv.weight * conv.gain * style[i, None, :, None, None]  # eq. 1
+        weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + 1e-8)  # eq. 3
+        expected = torch.nn.functional.conv2d(x[i : i + 1], weight, padding=1)
+        assert torch.allclose(conv(x, w)[i : i + 1], expected, atol=1e-5)
+
+
+def test_each_style_layer_changes_the_image():
+    G = make()
+    ws, noise = torch.randn(1, G.num_ws, 16), torch.zeros(1, G.noise_dim)
+    with torch.no_grad():
+        before = G.synthesis(ws, noise)
+        for layer in range(G.num_ws):
+            other = ws.clone()
+            other[:, layer] += 1
+            assert (G.synthesis(other, noise) - before).abs().max() > 1e-4, layer
+
+
+def test_noise_starts_without_effect():
+    G = make()
+    ws = torch.randn(1, G.num_ws, 16)
+    with torch.no_grad():
+        a, b = (G.synthesis(ws, torch.randn(1, G.noise_dim)) for _ in range(2))
+    assert torch.equal(a, b)
+
+
+def test_minibatch_deviation_is_zero_for_equal_images_and_positive_for_different_ones():
+    x = torch.randn(1, 3, 4, 4).expand(8, -1, -1, -1)
+    assert minibatch_stddev(x)[:, 3].abs().max() < 1e-3
+    assert minibatch_stddev(torch.randn(8, 3, 4, 4))[:, 3].min() > 0.1
+
+
+def test_the_discriminator_hears_the_labels():
+    torch.manual_seed(0)
+    D = Discriminator(NETWORK, 16, 4, 4)
+    x = torch.randn(4, 4, 16, 16)
+    assert not torch.allclose(D(x, torch.eye(4)), D(x, torch.zeros(4, 4)))
