@@ -31,7 +31,9 @@ def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, d
     """The text of the card."""
     form = "RGBA with straight alpha" if spec.channels == 4 else "RGB"
     attributes = "".join(f"| `{name}` | {', '.join(values)} |\n" for name, values in spec.attributes.items())
-    table = f"| attribute | values |\n| --- | --- |\n{attributes}" if attributes else "None: the model is unconditional.\n"
+    table = (
+        f"| attribute | values |\n| --- | --- |\n{attributes}" if attributes else "None: the model is unconditional.\n"
+    )
     sizes = ", ".join(f"`{name}` {(folder / name).stat().st_size / 1e6:.2f} MB" for name in (MAPPING, SYNTHESIS))
     tags = ["gan", cfg.architecture, "ganapp", "onnx", "image-generation"]
     tags += ["pixel-art"] if spec.pixel_size > 1 else []

@@ -1,5 +1,6 @@
 """One torch module to one small ONNX file that has been checked."""
 
+import logging
 import warnings
 
 import numpy as np
@@ -13,6 +14,10 @@ from ganapp.contract import SPEC_KEY
 OPSET = 20
 MAX_BYTES = 10_000_000  # what a plain git push to a Space takes
 FP16_FROM = 256  # values; smaller tensors save nothing and may be scales that want their digits
+
+logging.getLogger("torch.onnx").setLevel(
+    logging.ERROR
+)  # it warns that torchvision, which nothing here needs, is not there
 
 
 def export_graph(module: nn.Module, inputs: dict[str, Tensor], output: str, spec: str, half: bool) -> bytes:

@@ -117,8 +117,11 @@ def _check(values: dict) -> None:
     need(
         isinstance(attributes, dict)
         and all(
-            isinstance(known, list) and known and all(isinstance(v, str) for v in known)
-            and len(set(known)) == len(known) and ANY not in known
+            isinstance(known, list)
+            and known
+            and all(isinstance(v, str) for v in known)
+            and len(set(known)) == len(known)
+            and ANY not in known
             for known in attributes.values()
         )
         and sum(map(len, attributes.values())) <= MAX_LABELS,

@@ -1,5 +1,11 @@
 """Fixtures that several test files share."""
 
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,8 @@ from tiny_run import TINY, write_dataset
 from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator
 from ganapp.serve.library import Library
 from ganapp.train.loop import Budget, train
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +42,44 @@ def style(weights_dir: Path) -> StyleGenerator:
 @pytest.fixture(scope="session")
 def plain(weights_dir: Path) -> PlainGenerator:
     return open_generator(weights_dir / PLAIN.name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Gradio's files go to a folder of the test run and not to the one that all of the machine's Gradio apps share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        yield
+
+
+@dataclass(frozen=True)
+class Server:
+    """The app as people start it: its address, and the file of what it prints."""
+
+    url: str
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[Server]:
+    """`app.py` over the tiny models, in a process of its own: Gradio leaves sockets open in the one it runs in."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--port", str(port)]
+    with log.open("wb") as file, subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process:
+        try:
+            for _ in range(300):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
+            yield Server(f"http://127.0.0.1:{port}/", log)
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,5 +1,6 @@
 """A compact StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) for RGB or RGBA, conditional on attributes."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -33,8 +34,7 @@ class Mapping(nn.Module):
         self.embed = Linear(num_labels, cfg.w_dim) if num_labels else None
         sizes = [cfg.z_dim + (cfg.w_dim if num_labels else 0)] + [cfg.w_dim] * cfg.mapping_layers
         self.layers = nn.ModuleList(
-            Linear(c_in, c_out, lr_multiplier=cfg.mapping_lr)
-            for c_in, c_out in zip(sizes[:-1], sizes[1:], strict=True)
+            Linear(c_in, c_out, lr_multiplier=cfg.mapping_lr) for c_in, c_out in itertools.pairwise(sizes)
         )
         self.register_buffer("w_avg", torch.zeros(cfg.w_dim))
 

@@ -31,7 +31,7 @@ class Sample:
 
     model: str
     seed: int = 0
-    count: int = 16
+    count: int = 18  # rows of three and of six
     psi: float = 0.7
     noise_seed: int = 0
     labels: Mapping[str, str] | None = None

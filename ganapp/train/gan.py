@@ -77,9 +77,7 @@ def new_state(cfg: TrainConfig, facts: RunFacts, device: torch.device) -> TrainS
     )
 
 
-def train_step(
-    state: TrainState, real: Tensor, labels: Tensor, attribute_sizes: list[int], cfg: TrainConfig
-) -> Losses:
+def train_step(state: TrainState, real: Tensor, labels: Tensor, attribute_sizes: list[int], cfg: TrainConfig) -> Losses:
     """One discriminator and one generator update on real [N, C, H, W] in [-1, 1].
 
     Real and fake images share their labels, so a relativistic loss compares like with like. One batch of

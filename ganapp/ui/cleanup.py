@@ -8,7 +8,9 @@ import numpy as np
 from ganapp.images import ImageError, encode_png, load_image, resize, upscale_nearest
 from ganapp.serve import arguments
 from ganapp.serve.arguments import Raw
-from ganapp.ui import controls, errors
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import Sample
+from ganapp.ui import controls, errors, sample
 from ganapp.ui.files import cached
 
 METHODS = ("auto", "nearest", "lanczos")
@@ -55,8 +57,8 @@ def cleanup_file(path: str | None, factor: Raw, method: Raw, name: str | None = 
     return cached(encode_png(large), f"{Path(name).stem}-{large.shape[1]}x{large.shape[0]}.png")
 
 
-def build() -> None:
-    """The tab's components and their wiring, inside the open `gr.Tab`."""
+def build(library: Library, tab: gr.Tab) -> None:
+    """The tab's components and their wiring, inside the open `tab`."""
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
             # The file itself: a decoded copy would have lost transparency and turned with its EXIF tag.
@@ -70,7 +72,7 @@ def build() -> None:
                 elem_classes="picture",
                 height=260,
             )
-            factor = gr.Slider(LOWEST_FACTOR, HIGHEST_FACTOR, 4, step=1, label="Factor")
+            factor = gr.Slider(LOWEST_FACTOR, HIGHEST_FACTOR, 4, step=1, label="Factor", buttons=[])
             method = gr.Radio([(LABELS[key], key) for key in METHODS], value="auto", label="Kind of picture")
             go = gr.Button("Enlarge", variant="primary", elem_id="cleanup-go")
         with gr.Column(elem_classes="result"):
@@ -87,4 +89,13 @@ def build() -> None:
     def on_cleanup(path: str | None, factor: float, method: str):
         return cleanup_file(path, factor, method)
 
-    go.click(on_cleanup, [image, factor, method], result, **controls.DRAWING)
+    @errors.in_the_page()
+    def on_open(path: str | None, factor: float, method: str):
+        if path is not None:
+            return gr.skip(), gr.skip()
+        [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
+        return path, cleanup_file(path, factor, method)
+
+    inputs = [image, factor, method]
+    go.click(on_cleanup, inputs, result, **controls.DRAWING)
+    tab.select(on_open, inputs, [image, result], show_progress="hidden", **controls.DRAWING)

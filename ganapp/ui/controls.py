@@ -9,6 +9,13 @@ from ganapp.contract import ANY, GeneratorSpec
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import PSI_HIGH, PSI_LOW
 
+# Everything that draws shares one queue of so many at a time, so that a long walk holds up one place and not the page.
+DRAW, DRAW_LIMIT = "draw", 2
+
+# The page's own events are no API; the calls in api.py are.
+PRIVATE = {"api_visibility": "private"}
+DRAWING = {**PRIVATE, "concurrency_id": DRAW, "concurrency_limit": DRAW_LIMIT}
+
 
 def model(library: Library, names: Sequence[str] | None = None) -> gr.Dropdown:
     """The choice of a model, of all of them unless `names` are given."""
@@ -19,7 +26,13 @@ def model(library: Library, names: Sequence[str] | None = None) -> gr.Dropdown:
 def psi() -> gr.Slider:
     """Truncation, with what it does beside it."""
     return gr.Slider(
-        PSI_LOW, PSI_HIGH, 0.7, step=0.05, label="Truncation ψ", info="0 is the average image, 1 the whole variety"
+        PSI_LOW,
+        PSI_HIGH,
+        0.7,
+        step=0.05,
+        label="Truncation ψ",
+        info="0 is the average image, 1 the whole variety",
+        buttons=[],
     )
 
 
@@ -27,24 +40,21 @@ def noise_seed() -> gr.Number:
     return gr.Number(0, label="Noise seed")
 
 
-def labels(library: Library, opened: bool) -> list[gr.Dropdown]:
-    """A dropdown for each attribute, as many as the richest model has; the rest is hidden.
+def labels(library: Library, spec: GeneratorSpec, opened: bool) -> list[gr.Dropdown]:
+    """A dropdown for each attribute of `spec`, as many as the richest model has; the rest is hidden.
 
     A fixed pool that is given new labels and choices, since components that come and go lose their events.
     """
-    most = max(len(spec.attributes) for spec in library.specs.values())
-    spec = library.specs[library.default]
+    most = max(len(other.attributes) for other in library.specs.values())
     if not most:
         return []
     with gr.Accordion("Attributes", open=opened, elem_classes="attributes"):
         return [gr.Dropdown(**_dropdown(spec, i), filterable=False, min_width=120) for i in range(most)]
 
 
-def labels_of(library: Library, name: str, chosen: Mapping[str, str] | None = None) -> list[dict]:
-    """Updates of the pool for another model, with the `chosen` values."""
-    spec = library.spec(name)
-    most = max(len(spec.attributes) for spec in library.specs.values())
-    return [gr.update(**_dropdown(spec, i, chosen)) for i in range(most)]
+def labels_of(spec: GeneratorSpec, pool: int, chosen: Mapping[str, str] | None = None) -> list[dict]:
+    """Updates of a pool of so many dropdowns for another model, with the `chosen` values."""
+    return [gr.update(**_dropdown(spec, i, chosen)) for i in range(pool)]
 
 
 def chosen(library: Library, name: str, values: Sequence[str]) -> dict[str, str]:
@@ -52,14 +62,14 @@ def chosen(library: Library, name: str, values: Sequence[str]) -> dict[str, str]
     return dict(zip(library.spec(name).attributes, values, strict=False))
 
 
-def gallery_of(library: Library, name: str) -> dict:
+def gallery_of(spec: GeneratorSpec) -> dict:
     """The update that has a gallery enlarge the model's images in its own way."""
-    return gr.update(elem_classes=["gallery", *pixel_class(library.spec(name))])
+    return gr.update(elem_classes=["gallery", *pixel_class(spec)])
 
 
 def pixel_class(spec: GeneratorSpec) -> list[str]:
-    """The CSS class of pixel art, which is enlarged by squares; none for anything else."""
-    return ["pixel-art"] if spec.pixel_size > 1 else []
+    """The CSS classes of pixel art, which is enlarged by squares and whole factors; none for anything else."""
+    return ["pixel-art", f"side-{spec.resolution}"] if spec.pixel_size > 1 else []
 
 
 def warn(message: str) -> None:

@@ -32,8 +32,8 @@ def build_demo(library: Library) -> gr.Blocks:
                 mix.build(library, tab)
             with gr.Tab("Interpolation", id="interpolate") as tab:
                 interpolate.build(library, tab)
-            with gr.Tab("Cleanup", id="cleanup"):
-                cleanup.build()
+            with gr.Tab("Cleanup", id="cleanup") as tab:
+                cleanup.build(library, tab)
         api.build(library)
     demo.queue(max_size=QUEUE, default_concurrency_limit=DRAW_LIMIT)
     return demo

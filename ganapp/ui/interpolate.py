@@ -18,15 +18,15 @@ PLAYER_JS = Path(__file__).with_name("player.js").read_text(encoding="utf-8")
 PLAYER_HTML = """
 <canvas width="1" height="1" role="img" aria-label="The walk, frame by frame"></canvas>
 <div class="bar">
-  <button type="button" class="play" aria-label="Play or pause">❚❚</button>
+  <button type="button" class="play" aria-label="Play or pause"></button>
   <input type="range" class="scrub" min="0" max="0" value="0" step="1" aria-label="Frame">
   <output>–</output>
 </div>
 """
 
 SPACES = [("lerp in W", "w"), ("slerp in Z", "z")]
-FORMATS = [("MP4", "mp4"), ("WebP, alpha", "webp"), ("PNG, alpha", "png")]
-BACKGROUNDS = [("white", "white"), ("paper", "#f4f1ea"), ("night", "#14121f"), ("black", "black")]
+FORMATS = [("MP4", "mp4"), ("WebP", "webp"), ("PNG", "png")]
+BACKGROUNDS = [("white", "white"), ("paper", "#f4f1ea"), ("night", "#121115")]
 
 
 def interpolate(library: Library, recipe: Interpolation) -> np.ndarray:
@@ -86,9 +86,8 @@ def build(library: Library, tab: gr.Tab) -> None:
         with gr.Column(elem_classes="lead"):
             model = controls.model(library)
             seeds = gr.Textbox("1, 2, 3, 4", label="Seeds", info="the stops of the walk: 1, 5, 8-11")
-            with gr.Row():
-                frames = gr.Slider(2, 120, 24, step=1, label="Frames a step", min_width=120)
-                fps = gr.Slider(1, 60, 24, step=1, label="Frames a second", min_width=120)
+            frames = gr.Slider(2, 120, 24, step=1, label="Frames from stop to stop", buttons=[])
+            fps = gr.Slider(1, 60, 24, step=1, label="Frames a second", buttons=[])
             space = gr.Radio(SPACES, value="w" if spec.num_ws else "z", label="Way between two stops")
             loop = gr.Checkbox(True, label="Closed loop", info="back to the first stop, without a jump")
             go = gr.Button("Interpolate", variant="primary", elem_id="walk-go")
@@ -101,13 +100,13 @@ def build(library: Library, tab: gr.Tab) -> None:
                 container=False,
             )
             with gr.Row(elem_classes="under"):
-                format = gr.Radio(FORMATS, value="mp4", label="File", min_width=200)
+                format = gr.Radio(FORMATS, value="mp4", label="File (WebP and PNG keep transparency)", min_width=280)
                 background = gr.Radio(BACKGROUNDS, value="white", label="Background of the MP4", min_width=200)
                 file = gr.DownloadButton("Download", size="sm", elem_id="walk-file", min_width=140)
         with gr.Column(elem_classes="more"):
             psi = controls.psi()
             noise_seed = controls.noise_seed()
-            labels = controls.labels(library, opened=False)
+            labels = controls.labels(library, spec, opened=False)
 
     @errors.in_the_page()
     def on_walk(model, seeds, frames, space, loop, psi, noise_seed, fps, format, background, *values):

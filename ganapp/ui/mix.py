@@ -3,7 +3,7 @@
 import gradio as gr
 import numpy as np
 
-from ganapp.images import contact_sheet, encode_png
+from ganapp.images import contact_sheet, encode_png, upscale_nearest
 from ganapp.latents import LAYER_RANGES, layer_range, mix, z_from_seeds
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Mix
@@ -11,7 +11,8 @@ from ganapp.ui import controls, errors
 from ganapp.ui.files import cached
 
 EXACT = "exact"
-GAP = 4
+GAP = 4  # pixels between two images
+WIDE = 900  # pixels of a grid that fits a page
 
 
 def mixing_grid(library: Library, recipe: Mix) -> np.ndarray:
@@ -25,7 +26,9 @@ def mixing_grid(library: Library, recipe: Mix) -> np.ndarray:
     rows = [sources, *(np.concatenate([here[None], row]) for here, row in zip(destinations, mixed, strict=True))]
     images = generator.synthesize(np.concatenate(rows), recipe.noise_seed)
     corner = np.full_like(images[:1], 0 if spec.channels == 4 else 255)
-    return contact_sheet(np.concatenate([corner, images]), len(sources) + 1, GAP)
+    grid = contact_sheet(np.concatenate([corner, images]), len(sources) + 1, GAP)
+    # Pixel art loses nothing by being enlarged, and a page then need not do it, by a factor that may not be whole.
+    return upscale_nearest(grid, max(1, WIDE // grid.shape[1])) if spec.pixel_size > 1 else grid
 
 
 def draw(library: Library, recipe: Mix) -> str:
@@ -69,7 +72,7 @@ def build(library: Library, tab: gr.Tab) -> None:
         with gr.Column(elem_classes="more"):
             psi = controls.psi()
             noise_seed = controls.noise_seed()
-            labels = controls.labels(library, opened=False, name=names[0])
+            labels = controls.labels(library, library.spec(names[0]), opened=False)
 
     @errors.in_the_page()
     def on_mix(

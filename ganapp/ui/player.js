@@ -22,7 +22,7 @@ const show = (next) => {
 
 const setPlaying = (on) => {
   playing = on;
-  find(".play").textContent = on ? "❚❚" : "▶";
+  find(".play").classList.toggle("paused", !on);
 };
 
 const load = () => {
@@ -35,6 +35,7 @@ const load = () => {
     const canvas = find("canvas");
     canvas.width = canvas.height = walk.size;
     canvas.classList.toggle("pixel-art", walk.pixelArt);
+    canvas.style.setProperty("--side", walk.pixelArt ? `${walk.size}px` : "1px");
     find(".scrub").max = walk.count - 1;
     show(Math.min(frame, walk.count - 1));
     setPlaying(playing);

@@ -72,14 +72,14 @@ def build(library: Library, demo: gr.Blocks) -> None:
             model = controls.model(library)
             with gr.Row(elem_classes="with-button"):
                 seed = gr.Number(0, label="Seed", elem_id="sample-seed")
-                dice = gr.Button("🎲", elem_classes="dice", elem_id="sample-dice")
+                dice = gr.Button("", elem_classes="dice", elem_id="sample-dice")
             go = gr.Button("Sample", variant="primary", elem_id="sample-go")
         with gr.Column(elem_classes="result"):
             gallery = gr.Gallery(
                 label="Images",
                 show_label=False,
                 format="png",
-                columns=8,
+                columns=6,
                 object_fit="contain",
                 height="auto",
                 interactive=False,
@@ -91,10 +91,10 @@ def build(library: Library, demo: gr.Blocks) -> None:
                 about = gr.HTML(story(library.spec(library.default)), elem_id="story")
                 archive = gr.DownloadButton("Download all", size="sm", elem_id="sample-zip", min_width=140)
         with gr.Column(elem_classes="more"):
-            count = gr.Slider(1, MAX_COUNT, 16, step=1, label="Count")
+            count = gr.Slider(1, MAX_COUNT, Sample.count, step=1, label="Count", buttons=[])
             psi = controls.psi()
             noise_seed = controls.noise_seed()
-            labels = controls.labels(library, opened=True)
+            labels = controls.labels(library, library.spec(library.default), opened=True)
     query = gr.Textbox(visible=False)
 
     recipe_inputs = [model, seed, count, psi, noise_seed, *labels]

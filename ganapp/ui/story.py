@@ -2,14 +2,13 @@
 
 import html
 
-from ganapp.serve.library import Library
+from ganapp.contract import GeneratorSpec
 
 FACTS = ("dataset", "licence", "architecture")
 
 
-def story(library: Library, name: str) -> str:
+def story(spec: GeneratorSpec) -> str:
     """HTML of the model's training facts, every word of which comes from the file and is escaped."""
-    spec = library.spec(name)
     facts = [f"{spec.resolution} px", "with alpha" if spec.channels == 4 else "opaque"]
     facts += [str(spec.training[key]) for key in FACTS if spec.training.get(key)]
     kimg = spec.training.get("kimg")

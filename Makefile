@@ -1,0 +1,33 @@
+# make demo: the app on the shipped weights. make test: all tests. Both set up what they need.
+.DEFAULT_GOAL := demo
+.PHONY: setup demo test quick
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+setup: $(VENV)/.ready
+
+# torch comes first and alone: a wheel that lies on the machine, such as a CPU build, is then kept.
+$(VENV)/.ready: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(shell grep -o '^torch==[0-9.]*' requirements.txt)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/.tests: $(VENV)/.ready tests/requirements.txt
+	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
+	touch $@
+
+demo: setup
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+# What a change needs while it is being made: no browser, nothing slow.
+quick: $(VENV)/.tests
+	$(BIN)/python -m pytest -m "not browser and not slow"

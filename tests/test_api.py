@@ -1,0 +1,153 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+import pytest
+from conftest import Server
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from ganapp.images import load_image, read_png_text, save_png
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import RECORD_KEY, Mix, Sample
+from ganapp.ui.mix import mixing_grid
+from ganapp.ui.sample import sample
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    client = Client(
+        server.url, download_files=str(tmp_path_factory.mktemp("downloads")), verbose=False, analytics_enabled=False
+    )
+    yield client
+    client.close()
+
+
+def test_there_are_four_calls_and_each_is_explained(client: Client):
+    calls = client.view_api(return_format="dict")["named_endpoints"]
+    assert list(calls) == ["/sample", "/mix", "/interpolate", "/cleanup"]
+    for name, call in calls.items():
+        assert len(call["description"]) > 100, name
+        for parameter in call["parameters"]:
+            assert parameter["parameter_has_default"] or parameter["parameter_name"] == "image", (name, parameter)
+            explained = call["description"] + calls["/sample"]["description"]  # "the rest as in /sample"
+            assert f"{parameter['parameter_name']}:" in explained.replace(",", ":"), (name, parameter)
+    names = [parameter["parameter_name"] for parameter in calls["/sample"]["parameters"]]
+    assert names == ["model", "seed", "count", "psi", "noise_seed", "labels"]
+
+
+def test_sample_needs_no_more_than_a_seed_and_a_count(client: Client, library: Library):
+    answer = client.predict(seed=7, count=4, api_name="/sample")
+    assert [item["caption"] for item in answer] == ["seed 7", "seed 8", "seed 9", "seed 10"]
+    for item, (image, _) in zip(answer, sample(library, Sample("critters", 7, 4)), strict=True):
+        assert np.array_equal(load_image(Path(item["image"])), image)
+
+
+def test_the_record_of_an_image_is_the_call_that_draws_it_again(client: Client):
+    labels = {"body_color": "red"}
+    [item] = client.predict(model="critters", seed=5, count=1, psi=1.2, noise_seed=3, labels=labels, api_name="/sample")
+    record = json.loads(read_png_text(Path(item["image"]))[RECORD_KEY])
+    assert record.pop("kind") == "sample"
+    [again] = client.predict(**record, api_name="/sample")
+    assert Path(again["image"]).read_bytes() == Path(item["image"]).read_bytes()
+
+
+@pytest.mark.parametrize("values", [{}, {"model": "faces", "source_seeds": "1-2", "layers": "0, 2", "psi": 1}])
+def test_mix_answers_a_grid(client: Client, library: Library, values: dict):
+    path = Path(client.predict(**values, api_name="/mix"))
+    record = json.loads(read_png_text(path)[RECORD_KEY])
+    assert record.pop("kind") == "mix"
+    assert np.array_equal(load_image(path), mixing_grid(library, Mix.checked(library, **record)))
+
+
+@pytest.mark.parametrize(
+    ("values", "frames"),
+    [({}, 96), ({"seeds": "1-3", "frames": 2, "loop": False, "background": "#f4f1ea", "space": "z"}, 5)],
+)
+def test_interpolate_answers_a_video(client: Client, values: dict, frames: int):
+    with av.open(client.predict(**values, api_name="/interpolate")) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in container.decode(video=0)) == frames
+
+
+@pytest.mark.parametrize("format", ["webp", "png"])
+def test_interpolate_answers_an_animated_image(client: Client, format: str):
+    path = client.predict(model="faces", seeds=[1, 2], frames=3, format=format, api_name="/interpolate")
+    with Image.open(path) as image:
+        assert image.n_frames == 6 and image.info["loop"] == 0 and image.mode == "RGBA"
+
+
+def test_cleanup_takes_a_file_and_answers_one(client: Client, tmp_path: Path):
+    image = np.zeros((8, 6, 4), np.uint8)
+    image[2:4] = (9, 99, 199, 255)
+    save_png(tmp_path / "cat.png", image)
+    path = Path(client.predict(image=handle_file(tmp_path / "cat.png"), factor=3, api_name="/cleanup"))
+    assert np.array_equal(load_image(path), image.repeat(3, 0).repeat(3, 1))
+    assert path.name == "cat-18x24.png"
+
+
+@pytest.mark.parametrize(
+    ("call", "values", "message"),
+    [
+        ("/sample", {"seed": "abc"}, "seed must be a whole number from 0 to 4294967292, not 'abc'"),
+        ("/sample", {"seed": 7.5}, "seed must be a whole number from 0 to 4294967292, not 7.5"),
+        ("/sample", {"seed": None}, "seed must be a whole number from 0 to 4294967292, not nothing"),
+        ("/sample", {"seed": True}, "seed must be a whole number from 0 to 4294967292, not True"),
+        ("/sample", {"count": 0}, "count must be a whole number from 1 to 64, not 0"),
+        ("/sample", {"count": 10_000}, "count must be a whole number from 1 to 64, not 10000"),
+        ("/sample", {"psi": "nan"}, "psi must be a number from -2 to 2, not 'nan'"),
+        ("/sample", {"model": "<b>x"}, "there is no model '<b>x'; choose one of: critters, faces, plain"),
+        ("/sample", {"model": "../faces"}, "there is no model '../faces'"),
+        ("/sample", {"labels": {"eyes": "six"}}, "eyes cannot be 'six'; choose any or one of: one, two"),
+        ("/mix", {"model": "plain"}, "plain has no style space to mix in"),
+        ("/mix", {"layers": "9"}, "layers must be a whole number from 0 to 4"),
+        ("/interpolate", {"frames": 600}, "critters can have 600"),
+        ("/interpolate", {"seeds": [1]}, "seeds must be 2 to 32 numbers, not 1"),
+        ("/cleanup", {"image": "/etc/passwd"}, "image must be a file"),
+        ("/cleanup", {"image": None}, "image must be a file"),
+        ("/cleanup", {"image": {"path": "/etc/passwd"}}, "image must be a file"),
+    ],
+)
+def test_a_bad_value_is_answered_with_one_clear_sentence(
+    client: Client, server: Server, call: str, values: dict, message: str
+):
+    with pytest.raises(AppError) as caught:
+        client.predict(**values, api_name=call)
+    assert message in str(caught.value)
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_psi_that_is_not_a_number_is_refused_however_it_comes(server: Server):
+    body = '{"data": ["critters", 0, 1, NaN, 0, null]}'
+    started = httpx.post(
+        f"{server.url}gradio_api/call/sample", content=body, headers={"Content-Type": "application/json"}
+    )
+    if started.status_code == 200:
+        answer = httpx.get(f"{server.url}gradio_api/call/sample/{started.json()['event_id']}").text
+        assert "event: error" in answer and "psi must be a number" in answer
+    else:
+        assert started.status_code == 422
+
+
+def test_a_file_that_was_not_uploaded_is_not_read(client: Client, server: Server):
+    record = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    started = httpx.post(f"{server.url}gradio_api/call/cleanup", json={"data": [record, 2, "auto"]}).json()
+    answer = httpx.get(f"{server.url}gradio_api/call/cleanup/{started['event_id']}").text
+    assert "event: error" in answer and "root:" not in answer
+
+
+def test_an_image_that_is_none_is_named(client: Client, tmp_path: Path):
+    (tmp_path / "cat.png").write_text("meow")
+    with pytest.raises(AppError, match=r"cat\.png is not an image"):
+        client.predict(image=handle_file(tmp_path / "cat.png"), api_name="/cleanup")
+
+
+def test_many_callers_get_what_one_gets(client: Client):
+    jobs = [client.submit(seed=1, count=3, api_name="/sample") for _ in range(6)]
+    paths = [[Path(item["image"]) for item in job.result(timeout=30)] for job in jobs]
+    answers = [[path.read_bytes() for path in answer] for answer in paths]
+    assert all(answer == answers[0] for answer in answers)

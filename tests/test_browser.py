@@ -1,0 +1,229 @@
+"""The page as people see it, in a headless Chromium that may talk to the app alone."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from conftest import Server
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from ganapp.images import save_png
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+COLOURS_JS = """
+(element) => {
+    const canvas = document.createElement("canvas");
+    canvas.width = element.naturalWidth || element.width;
+    canvas.height = element.naturalHeight || element.height;
+    const context = canvas.getContext("2d");
+    context.drawImage(element, 0, 0);
+    const data = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+    return new Set(data).size;
+}
+"""
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
+
+
+@dataclass
+class Visit:
+    """An open page of the app, and what went wrong in it."""
+
+    page: Page
+    url: str
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, query: str = "") -> Page:
+        self.page.goto(self.url + query)
+        expect(self.page.locator("#sample-gallery img").first).to_be_visible(timeout=20_000)
+        return self.page
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    """A fresh page; the test fails if it asked another host for anything or raised an error of its own."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    visit = Visit(page, server.url)
+
+    def see(url: str) -> None:
+        if urlsplit(url).scheme not in ("data", "blob") and not url.startswith(server.url):
+            visit.foreign.append(url)
+
+    page.on("request", lambda request: see(request.url))
+    page.on("websocket", lambda socket: see(socket.url))
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    yield visit
+    page.close()
+    assert not visit.foreign
+    assert not visit.errors
+
+
+def colours(image: Locator) -> int:
+    """How many colours the image or canvas shows, once it is loaded."""
+    expect(image).to_be_visible(timeout=20_000)
+    image.evaluate("(element) => element.decode ? element.decode() : null")
+    return image.evaluate(COLOURS_JS)
+
+
+def test_the_page_opens_with_images(visit: Visit):
+    page = visit.open()
+    images = page.locator("#sample-gallery .grid-container img")
+    expect(images).to_have_count(18)
+    assert colours(images.first) > 1
+    expect(page.locator("#sample-gallery .caption-label").nth(3)).to_have_text("seed 3")
+    expect(page.locator("#story")).to_contain_text("Drawn by a test.")
+
+
+def test_sample_draws_the_seed_that_was_asked_for_and_puts_it_into_the_address(visit: Visit):
+    page = visit.open()
+    page.get_by_label("Seed", exact=True).fill("41")
+    page.locator("#sample-go").click()
+    expect(page.locator("#sample-gallery .caption-label").first).to_have_text("seed 41")
+    assert colours(page.locator("#sample-gallery img").first) > 1
+    page.wait_for_url(re.compile("seed=41"))
+    page.reload()
+    expect(page.locator("#sample-gallery .caption-label").first).to_have_text("seed 41")
+
+
+def test_the_dice_draw_another_seed(visit: Visit):
+    page = visit.open()
+    page.locator("#sample-dice").click()
+    expect(page.locator("#sample-gallery .caption-label").first).not_to_have_text("seed 0")
+
+
+def test_one_image_and_all_images_can_be_kept(visit: Visit):
+    page = visit.open()
+    with page.expect_download() as download:
+        page.locator("#sample-zip").click()
+    assert download.value.suggested_filename == "critters-seeds0-17.zip"
+    page.locator("#sample-gallery .thumbnail-item").nth(2).click()
+    with page.expect_download() as download:
+        page.locator("#sample-gallery").get_by_label(re.compile("download", re.I)).first.click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_attributes_follow_the_model(visit: Visit):
+    page = visit.open()
+    expect(page.get_by_label("Body color").first).to_be_visible()
+    page.get_by_label("Model").first.click()
+    page.get_by_role("option", name="plain").click()
+    expect(page.get_by_label("Hat").first).to_be_visible()
+    expect(page.get_by_label("Body color").first).not_to_be_visible()
+    expect(page.locator("#sample-gallery img").first).to_have_attribute("src", re.compile("plain-seed0"))
+
+
+def test_the_address_sets_the_start(visit: Visit):
+    page = visit.open('?model=critters&seed=7&count=3&psi=1.25&labels={"eyes":"two"}')
+    expect(page.locator("#sample-gallery .caption-label")).to_have_text(["seed 7", "seed 8", "seed 9"])
+    expect(page.get_by_label("Eyes").first).to_have_value("two")
+
+
+def test_a_bad_address_is_a_warning_and_the_page_still_opens(visit: Visit):
+    page = visit.open("?seed=<img src=x onerror=alert(1)>&count=10000")
+    expect(page.locator(".toast-body").filter(has_text="seed must be a whole number")).to_be_visible()
+    expect(page.locator("#sample-gallery .grid-container img")).to_have_count(18)
+    assert page.locator(".toast-body img[src=x]").count() == 0
+
+
+def test_mixing_shows_a_grid(visit: Visit):
+    page = visit.open()
+    visit.tab("Style mixing")
+    page.get_by_label("Source seeds").fill("1-4")
+    page.locator("#mix-go").click()
+    image = page.locator("#mix-grid img")
+    expect(image).to_have_js_property("naturalWidth", 5 * 16 + 4 * 4, timeout=10_000)
+    assert colours(image) > 1
+
+
+def test_an_interpolation_plays_and_scrubs_without_asking_the_server(visit: Visit):
+    page = visit.open()
+    visit.tab("Interpolation")
+    page.locator("#walk-go").click()
+    canvas = page.locator("#player canvas")
+    expect(canvas).to_have_attribute("data-frame", re.compile("[1-9]"), timeout=20_000)
+    assert colours(canvas) > 1
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    scrub = page.locator("#player .scrub")
+    shots = []
+    for frame in (0, 24, 48):
+        scrub.fill(str(frame))
+        expect(canvas).to_have_attribute("data-frame", str(frame))
+        shots.append(canvas.screenshot())
+    assert len(set(shots)) == 3
+    assert not [url for url in asked if "heartbeat" not in url]
+    with page.expect_download() as download:
+        page.locator("#walk-file").click()
+    assert download.value.suggested_filename == "critters-walk-1-2-3-4.mp4"
+
+
+def test_cleanup_enlarges_what_is_uploaded(visit: Visit, tmp_path: Path):
+    picture = np.zeros((10, 12, 4), np.uint8)
+    picture[3:7] = (200, 30, 30, 255)
+    save_png(tmp_path / "cat.png", picture)
+    page = visit.open()
+    visit.tab("Cleanup")
+    expect(page.locator("#cleanup-out img")).to_be_visible(timeout=10_000)  # a sample, to begin with
+    page.locator("#cleanup-in").get_by_label(re.compile("clear|remove", re.I)).first.click()
+    page.locator("#cleanup-in input[type=file]").set_input_files(tmp_path / "cat.png")
+    expect(page.locator("#cleanup-in img").first).to_be_visible()
+    page.locator("#cleanup-go").click()
+    result = page.locator("#cleanup-out img")
+    expect(result).to_have_js_property("naturalWidth", 48, timeout=10_000)
+    assert colours(result) == 2
+
+
+def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: Server):
+    page = visit.open()
+    page.get_by_label("Seed", exact=True).fill("7.5")
+    page.locator("#sample-go").click()
+    expect(page.locator(".toast-body")).to_contain_text("seed must be a whole number from 0 to")
+    visit.tab("Style mixing")
+    page.get_by_label("Source seeds").fill("<img src=x onerror=alert(1)>")
+    page.locator("#mix-go").click()
+    toast = page.locator(".toast-body").filter(has_text="source_seeds must be")
+    expect(toast).to_contain_text("<img")
+    assert toast.locator("img[src=x]").count() == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_the_page_fits_a_phone(visit: Visit):
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    page = visit.open()
+    for name in ("Sample", "Style mixing", "Interpolation", "Cleanup"):
+        visit.tab(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_the_api_page_shows_the_four_calls(visit: Visit):
+    page = visit.open("?view=api")
+    for name in ("/sample", "/mix", "/interpolate", "/cleanup"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Draw images of consecutive seeds.").first).to_be_visible()

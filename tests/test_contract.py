@@ -1,0 +1,57 @@
+"""The spec that export writes and serving reads."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganapp.contract import BundleError, GeneratorSpec
+
+SPEC = GeneratorSpec("critters", 64, 4, 128, 128, 10, 10896, {"body": ("round", "tall"), "hat": ("no", "yes")}, 1)
+
+names = st.text(min_size=1, max_size=12)
+attributes = st.dictionaries(
+    names, st.lists(names.filter(lambda v: v != "any"), min_size=1, unique=True).map(tuple), max_size=4
+)
+
+
+@given(name=names, attributes=attributes, kimg=st.floats(0, 1e6))
+def test_a_spec_survives_its_json_with_the_order_of_its_values(name: str, attributes: dict, kimg: float):
+    spec = GeneratorSpec(name, 64, 4, 8, 8, 10, 16, attributes, 2, {"kimg": kimg})
+    again = GeneratorSpec.from_json(spec.to_json())
+    assert again == spec and list(again.attributes) == list(attributes)
+
+
+def test_labels_are_one_hot_blocks_and_any_is_zeros():
+    assert SPEC.labels({"hat": "yes"}) == [0, 0, 0, 1]
+    assert SPEC.labels({"body": "any"}) == SPEC.labels({}) == [0, 0, 0, 0]
+    assert SPEC.labels({"body": "round", "hat": "no"}) == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("chosen, named", [({"wings": "two"}, "wings"), ({"body": "square"}, "round, tall")])
+def test_an_unknown_attribute_or_value_is_named_with_the_known_ones(chosen: dict, named: str):
+    with pytest.raises(ValueError, match=named):
+        SPEC.labels(chosen)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("resolution", 10**6), ("resolution", "64"), ("channels", 2), ("channels", True), ("z_dim", -1),
+        ("num_ws", None), ("noise_dim", 10**12), ("name", ""), ("version", 99), ("kind", "upscaler"),
+        ("attributes", {"a": []}), ("attributes", {"a": ["x", "x"]}), ("attributes", {"a": ["any"]}),
+        ("attributes", [1]), ("training", 3), ("pixel_size", 0), ("colour", "red"),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_refused_by_name(field: str, value: object):
+    record = {**json.loads(SPEC.to_json()), field: value}
+    named = "generator" if field == "kind" else field
+    with pytest.raises(BundleError, match=named):
+        GeneratorSpec.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"kind": "generator", "version": 1}'])
+def test_what_is_no_spec_is_a_bundle_error(text: str):
+    with pytest.raises(BundleError):
+        GeneratorSpec.from_json(text)

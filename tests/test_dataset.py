@@ -1,0 +1,57 @@
+"""A prepared folder in memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_run import ATTRIBUTES, write_dataset
+
+from ganapp.data.dataset import encode_labels, load_dataset
+
+
+def test_the_batch_holds_the_pictures_premultiplied_in_minus_one_to_one(shapes: Path):
+    x, labels = load_dataset(shapes).batch(torch.tensor([0, 1]), torch.device("cpu"))
+    assert x.shape == (2, 4, 16, 16) and x.is_contiguous(memory_format=torch.channels_last)
+    with Image.open(shapes / "00/00001.png") as file:
+        red = np.asarray(file)[8, 5]
+    assert torch.allclose(x[1, :, 8, 5], torch.tensor(red / 127.5 - 1, dtype=torch.float32))
+    assert (x[:, :, 0, 0] == -1).all()  # clear and black
+    assert labels.tolist() == [[1, 0, 1, 0], [0, 1, 1, 0]]
+
+
+def test_colour_under_a_clear_pixel_does_not_reach_the_network(tmp_path: Path):
+    folder = write_dataset(tmp_path / "data")
+    image = np.full((16, 16, 4), 200, np.uint8)
+    image[..., 3] = 0
+    Image.fromarray(image).save(folder / "00/00000.png")
+    assert (load_dataset(folder).pixels[0] == 0).all()
+
+
+def test_an_unknown_or_empty_value_is_any():
+    rows = [{"colour": "red", "shape": ""}, {"colour": "mauve", "shape": "bar"}]
+    assert encode_labels(rows, ATTRIBUTES).tolist() == [[0, 1, 0, 0], [0, 0, 1, 0]]
+
+
+def test_the_fingerprint_changes_with_a_pixel_and_with_a_label(tmp_path: Path):
+    folder = write_dataset(tmp_path / "data")
+    before = load_dataset(folder).fingerprint()
+    assert load_dataset(folder).fingerprint() == before
+    table = folder / "metadata.csv"
+    text = table.read_text()
+    table.write_text(text.replace("blue,bar", "red,bar", 1))
+    assert load_dataset(folder).fingerprint() != before
+    table.write_text(text)
+    Image.new("RGBA", (16, 16), "white").save(folder / "00/00000.png")
+    assert load_dataset(folder).fingerprint() != before
+
+
+def test_a_missing_broken_or_wrong_sized_picture_is_named(tmp_path: Path):
+    folder = write_dataset(tmp_path / "data")
+    path = folder / "00/00007.png"
+    whole = path.read_bytes()
+    for spoil in (path.unlink, lambda: path.write_bytes(whole[:40]), lambda: Image.new("RGB", (8, 8)).save(path)):
+        spoil()
+        with pytest.raises(ValueError, match=r"00007\.png"):
+            load_dataset(folder)

@@ -1,0 +1,140 @@
+"""Runs turned into bundles: equal to torch, small, clean, and published whole or not at all."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from tiny_run import TINY, write_dataset
+
+import export.bundle
+from export.bundle import export_bundle, load_trained, visible_difference
+from export.wrappers import fold
+from ganapp.contract import MAPPING, SYNTHESIS
+from ganapp.latents import z_from_seeds
+from ganapp.serve.generator import open_generator
+from ganapp.train.checkpoint import FILE
+from ganapp.train.loop import Budget, train
+from ganapp.train.recorder import draw
+
+
+@pytest.fixture(scope="module")
+def bundle(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("weights") / "shapes"
+    assert export_bundle(run, out) <= 1
+    return out
+
+
+def test_the_served_image_of_a_seed_is_the_one_that_training_showed(run: Path, bundle: Path):
+    served = open_generator(bundle)
+    images = np.stack(list(served.generate(range(6))))
+    drawn = draw(load_trained(run / FILE).G, range(6), torch.zeros(6, 4))
+    assert visible_difference(images, drawn) <= 1
+
+
+def test_labels_reach_the_image_and_psi_zero_is_one_image(bundle: Path):
+    served = open_generator(bundle)
+    z = z_from_seeds(range(2), served.spec.z_dim)
+    red = served.map(z, served.spec.labels({"colour": "red"}))
+    assert np.abs(red - served.map(z)).max() > 1e-3
+    ws = served.map(z, psi=0.0)
+    assert np.abs(ws[0] - ws[1]).max() < 1e-6
+
+
+def test_an_rgb_run_without_labels_exports_too(tmp_path: Path):
+    data = write_dataset(tmp_path / "data", channels=3, labelled=False)
+    train(data, tmp_path / "run", TINY, Budget(kimg=0.008), device="cpu")
+    export_bundle(tmp_path / "run", tmp_path / "w" / "shapes")
+    served = open_generator(tmp_path / "w" / "shapes")
+    assert next(served.generate([1])).shape == (16, 16, 3)
+    assert served.spec.num_labels == 0
+
+
+def test_folding_changes_no_result_and_leaves_the_network_as_it_was(run: Path):
+    G = load_trained(run / FILE).G
+    ws, noise = torch.randn(2, G.num_ws, G.w_dim), torch.randn(2, G.noise_dim)
+    before = G.synthesis(ws, noise)
+    assert torch.allclose(fold(G.synthesis)(ws, noise), before, atol=1e-5)
+    assert torch.equal(G.synthesis(ws, noise), before)
+
+
+def test_half_precision_halves_the_file(run: Path, bundle: Path, tmp_path: Path):
+    export_bundle(run, tmp_path / "full", half=False)
+    half, full = ((folder / SYNTHESIS).stat().st_size for folder in (bundle, tmp_path / "full"))
+    assert half < 0.75 * full
+
+
+@pytest.mark.parametrize("name", [MAPPING, SYNTHESIS])
+def test_a_graph_tells_nothing_of_where_it_was_made(name: str, bundle: Path):
+    data = (bundle / name).read_bytes()
+    model = onnx.load_from_string(data)
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+    assert b"site-packages" not in data and str(Path.cwd()).encode() not in data
+    assert [p.key for p in model.metadata_props] == ["ganapp.spec"]
+
+
+def test_the_card_says_licence_data_and_training(bundle: Path):
+    card = (bundle / "README.md").read_text()
+    assert card.startswith("---\nlicense: cc0-1.0\n")
+    for fact in ("Drawn by the tests.", "`colour` | blue, red", "0.1 kimg", "samples.png"):
+        assert fact in card, fact
+    assert (bundle / "samples.png").stat().st_size > 1000
+
+
+def test_a_bundle_that_differs_from_torch_is_not_published(
+    run: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = shutil.copytree(bundle, tmp_path / "shapes")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    monkeypatch.setattr(export.bundle, "parity", lambda *_: 2)
+    with pytest.raises(ValueError, match="differ by 2"):
+        export_bundle(run, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_parity_notices_weights_that_are_not_the_exported_ones(run: Path, bundle: Path):
+    trained = load_trained(run / FILE)
+    trained.G.synthesis.rgb_bias += 0.1
+    assert export.bundle.parity(bundle, trained.G, open_generator(bundle).spec) > 1
+
+
+def test_a_folder_that_is_no_bundle_is_not_overwritten(run: Path, tmp_path: Path):
+    (tmp_path / "holiday.jpg").write_text("dear")
+    with pytest.raises(ValueError, match="choose another"):
+        export_bundle(run, tmp_path)
+    assert (tmp_path / "holiday.jpg").read_text() == "dear"
+
+
+def test_the_command_names_what_is_missing(tmp_path: Path):
+    command = [sys.executable, "-m", "export", str(tmp_path), "--out", str(tmp_path / "w")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2 and FILE in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_network_too_large_for_a_push_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(export.graph, "MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="MB"):
+        export_bundle(run, tmp_path / "w")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_spec_tells_the_story_of_the_run(bundle: Path):
+    spec = open_generator(bundle).spec
+    assert spec.training["kimg"] == 0.1 and spec.training["dataset"] == "shapes"
+    assert spec.attributes == {"colour": ("blue", "red"), "shape": ("bar", "square")}
+
+
+def test_a_difference_counts_as_much_as_it_shows():
+    a = np.zeros((1, 1, 2, 4), np.uint8)
+    a[..., 3] = [0, 255]
+    clear, opaque = a.copy(), a.copy()
+    clear[0, 0, 0, :3] = 200
+    opaque[0, 0, 1, 0] = 9
+    assert visible_difference(a, clear) == 0
+    assert visible_difference(a, opaque) == 9
+    assert visible_difference(a[..., :3], clear[..., :3]) == 200

@@ -1,0 +1,56 @@
+import json
+
+import numpy as np
+import pytest
+
+from ganapp.images import load_image, read_png_text
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import RECORD_KEY, Mix, Sample
+from ganapp.ui.mix import GAP, draw, layer_choices, mixing_grid
+from ganapp.ui.sample import sample
+
+
+def recipe(library: Library, layers="coarse", model="critters") -> Mix:
+    return Mix.checked(library, model, [1, 2, 3], [11, 12], layers, 0.7, 0, None)
+
+
+def cell(grid: np.ndarray, row: int, column: int, side: int = 16) -> np.ndarray:
+    top, left = row * (side + GAP), column * (side + GAP)
+    return grid[top : top + side, left : left + side].astype(int)
+
+
+def test_the_margins_are_the_seeds_images_and_the_corner_is_empty(library: Library):
+    grid = mixing_grid(library, recipe(library))
+    for column, seed in enumerate((1, 2, 3), start=1):
+        [(image, _)] = sample(library, Sample("critters", seed, 1))
+        assert np.abs(cell(grid, 0, column) - image).max() <= 1
+    for row, seed in enumerate((11, 12), start=1):
+        [(image, _)] = sample(library, Sample("critters", seed, 1))
+        assert np.abs(cell(grid, row, 0) - image).max() <= 1
+    assert not cell(grid, 0, 0).any()
+
+
+def test_all_layers_make_the_source_and_some_make_neither(library: Library):
+    grid = mixing_grid(library, recipe(library, "0-4"))
+    assert all(np.abs(cell(grid, 2, column) - cell(grid, 0, column)).max() <= 1 for column in (1, 2, 3))
+    grid = mixing_grid(library, recipe(library, "middle"))
+    assert np.abs(cell(grid, 1, 1) - cell(grid, 0, 1)).max() > 10
+    assert np.abs(cell(grid, 1, 1) - cell(grid, 1, 0)).max() > 10
+
+
+@pytest.mark.parametrize("model", ["critters", "faces"])
+def test_the_file_is_the_grid_with_its_record(library: Library, model: str):
+    made = recipe(library, model=model)
+    with open(draw(library, made), "rb") as file:
+        png = file.read()
+    assert json.loads(read_png_text(png)[RECORD_KEY])["source_seeds"] == [1, 2, 3]
+    assert np.array_equal(load_image(png), mixing_grid(library, made))
+
+
+def test_the_choices_of_layers_say_what_they_mean(library: Library):
+    assert layer_choices(library, "critters") == [
+        ("coarse 0–1", "coarse"),
+        ("middle 2–3", "middle"),
+        ("fine 4–4", "fine"),
+        ("exact", "exact"),
+    ]
