@@ -37,7 +37,7 @@ def main(config: AppConfig) -> int:
     from ganapp.serve.library import Library
 
     host = config.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-    port = config.port if config.port is not None else int(os.environ.get("GRADIO_SERVER_PORT") or 7860)
+    port = config.port if config.port is not None else os.environ.get("GRADIO_SERVER_PORT") or 7860
     try:
         library = Library(config.weights)
     except BundleError as error:
@@ -49,14 +49,14 @@ def main(config: AppConfig) -> int:
 
     from ganapp.ui.demo import build_demo, launch_options  # seconds, and only now known to be wanted
 
-    build_demo(library).launch(server_name=host, server_port=port, share=config.share, **launch_options())
+    build_demo(library).launch(server_name=host, server_port=int(port), share=config.share, **launch_options())
     return 0
 
 
-def port_problem(host: str, port: int) -> str | None:
-    """Why this address cannot be listened on and what to do, or None."""
-    if not 0 < port < 65536:
-        return f"--port {port} is not a port; choose one from 1 to 65535"
+def port_problem(host: str, port: int | str) -> str | None:
+    """Why this address cannot be listened on and what to do, or None. From the environment a port is text."""
+    if not str(port).isascii() or not str(port).isdigit() or not 0 < int(port) < 65536:
+        return f"{port} is not a port; choose one from 1 to 65535 with --port"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:

@@ -1,7 +1,8 @@
 """A run's checkpoint to a weights folder: graphs, their parity check, the model card; published by rename."""
 
+import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
         pixel_size=facts.pixel_size,
         training={
             "architecture": trained.cfg.architecture,
+            "network": json.dumps(asdict(trained.cfg.network)),
             "dataset": facts.dataset,
             "images": facts.count,
             "licence": facts.licence or "unknown",

@@ -6,12 +6,13 @@ import logging
 import sys
 
 # Each is a module with run(prog, args); only the one asked for is imported, as torch takes seconds.
-COMMANDS = {"prepare": "ganapp.data.command", "train": "ganapp.train.command"}
+COMMANDS = {"prepare": "ganapp.data.command", "train": "ganapp.train.command", "bench": "ganapp.bench"}
 
 
 def main() -> int:
     """Run the command that the arguments name; 0 when it did its work, 2 when what it was given cannot be used."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("ganapp").setLevel(logging.INFO)
     parser = argparse.ArgumentParser(prog="python -m ganapp", description="Train a small GAN and show it.")
     parser.add_argument("command", choices=COMMANDS, help="what to do; COMMAND --help tells its options")
     command = parser.parse_args(sys.argv[1:2]).command

@@ -93,10 +93,10 @@ def test_cleanup_takes_a_file_and_answers_one(client: Client, tmp_path: Path):
 @pytest.mark.parametrize(
     ("call", "values", "message"),
     [
-        ("/sample", {"seed": "abc"}, "seed must be a whole number from 0 to 4294967292, not 'abc'"),
-        ("/sample", {"seed": 7.5}, "seed must be a whole number from 0 to 4294967292, not 7.5"),
-        ("/sample", {"seed": None}, "seed must be a whole number from 0 to 4294967292, not nothing"),
-        ("/sample", {"seed": True}, "seed must be a whole number from 0 to 4294967292, not True"),
+        ("/sample", {"seed": "abc"}, "seed must be a whole number from 0 to 4294967295, not 'abc'"),
+        ("/sample", {"seed": 7.5}, "seed must be a whole number from 0 to 4294967295, not 7.5"),
+        ("/sample", {"seed": None}, "seed must be a whole number from 0 to 4294967295, not nothing"),
+        ("/sample", {"seed": True}, "seed must be a whole number from 0 to 4294967295, not True"),
         ("/sample", {"count": 0}, "count must be a whole number from 1 to 64, not 0"),
         ("/sample", {"count": 10_000}, "count must be a whole number from 1 to 64, not 10000"),
         ("/sample", {"psi": "nan"}, "psi must be a number from -2 to 2, not 'nan'"),
@@ -107,9 +107,9 @@ def test_cleanup_takes_a_file_and_answers_one(client: Client, tmp_path: Path):
         ("/mix", {"layers": "9"}, "layers must be a whole number from 0 to 4"),
         ("/interpolate", {"frames": 600}, "critters can have 600"),
         ("/interpolate", {"seeds": [1]}, "seeds must be 2 to 32 numbers, not 1"),
-        ("/cleanup", {"image": "/etc/passwd"}, "image must be a file"),
-        ("/cleanup", {"image": None}, "image must be a file"),
-        ("/cleanup", {"image": {"path": "/etc/passwd"}}, "image must be a file"),
+        ("/cleanup", {"image": "/etc/passwd"}, "image must be an uploaded picture"),
+        ("/cleanup", {"image": None}, "image must be an uploaded picture"),
+        ("/cleanup", {"image": {"path": "/etc/passwd"}}, "image must be an uploaded picture"),
     ],
 )
 def test_a_bad_value_is_answered_with_one_clear_sentence(

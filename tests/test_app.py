@@ -38,8 +38,10 @@ def test_a_port_that_is_taken_is_said_in_one_line(weights_dir: Path):
     assert f"port {port}" in ran.stderr and "--port" in ran.stderr and len(ran.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 0), ("127.0.0.1", 70_000), ("no.such.host.invalid", 7860)])
-def test_an_address_that_cannot_be_is_a_problem_and_not_an_exception(host: str, port: int):
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 0), ("127.0.0.1", 70_000), ("127.0.0.1", "http"), ("no.such.host.invalid", 7860)]
+)
+def test_an_address_that_cannot_be_is_a_problem_and_not_an_exception(host: str, port: int | str):
     assert "--port" in app.port_problem(host, port)
 
 

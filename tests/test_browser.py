@@ -205,6 +205,10 @@ def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: S
     page.get_by_label("Seed", exact=True).fill("7.5")
     page.locator("#sample-go").click()
     expect(page.locator(".toast-body")).to_contain_text("seed must be a whole number from 0 to")
+    page.get_by_label("Seed", exact=True).fill("7")
+    page.get_by_label("number input for Truncation ψ").first.fill("5")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast-body")).to_contain_text("psi must be a number from -2 to 2, not 5")
     visit.tab("Style mixing")
     page.get_by_label("Source seeds").fill("<img src=x onerror=alert(1)>")
     page.locator("#mix-go").click()
@@ -223,7 +227,8 @@ def test_the_page_fits_a_phone(visit: Visit):
 
 
 def test_the_api_page_shows_the_four_calls(visit: Visit):
-    page = visit.open("?view=api")
+    page = visit.open()
+    page.get_by_role("button", name="Use via API").click()
     for name in ("/sample", "/mix", "/interpolate", "/cleanup"):
         expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=10_000)
     expect(page.get_by_text("Draw images of consecutive seeds.").first).to_be_visible()

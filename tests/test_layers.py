@@ -64,19 +64,38 @@ def test_the_package_itself_imports_nothing():
     assert not imported(ROOT / "ganapp" / "__init__.py")
 
 
-def test_the_whole_page_is_built_without_torch_or_onnx(weights_dir: Path):
+def test_the_page_is_served_without_torch_or_onnx_or_another_host(weights_dir: Path):
     script = f"""
+import socket
 import sys
 from pathlib import Path
+
+asked = []
+connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+def watched_connect(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+        asked.append(address)
+    return connect(self, address)
+
+def watched_look_up(host, *rest, **more):
+    if host not in ("127.0.0.1", "::1", "localhost", None):
+        asked.append(host)
+    return look_up(host, *rest, **more)
+
+socket.socket.connect, socket.getaddrinfo = watched_connect, watched_look_up
 import app
 from ganapp.serve.library import Library
 from ganapp.ui.demo import build_demo, launch_options
 library = Library(Path({str(weights_dir)!r}))
-build_demo(library), launch_options()
+demo = build_demo(library)
+demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
 for name in library.names():
     next(library.generator(name).generate([1]))
 found = sorted({NEVER_IN_SERVING!r} & sys.modules.keys())
 assert not found, found
+assert not asked, asked
+demo.close()
 """
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr

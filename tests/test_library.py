@@ -82,6 +82,8 @@ def test_a_bundle_that_breaks_on_opening_leaves_the_list(tmp_path: Path):
 def test_an_unknown_model_is_refused_with_the_known_ones(library: Library):
     with pytest.raises(ValueError, match=re.escape("there is no model '../critters'; choose one of: critters, faces")):
         library.generator("../critters")
+    with pytest.raises(ValueError, match="there is no model"):
+        library.spec(["critters"])
 
 
 def test_other_folders_and_files_are_passed_over(tmp_path: Path):

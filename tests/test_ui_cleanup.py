@@ -6,6 +6,7 @@ import pytest
 
 from ganapp.images import ImageError, load_image, save_png
 from ganapp.ui.cleanup import MAX_SIDE, cleanup, cleanup_file
+from ganapp.ui.files import file_record
 
 SMOOTH = np.dstack([np.add.outer(np.arange(20), np.arange(30)).astype(np.uint8) * 5] * 3 + [np.full((20, 30), 255)])
 SMOOTH = SMOOTH.astype(np.uint8)
@@ -48,7 +49,7 @@ def test_a_bad_value_is_refused_by_its_name(values: tuple, message: str):
 
 def test_a_file_becomes_a_png_named_after_it(tmp_path: Path):
     save_png(tmp_path / "cat.png", PIXELS)
-    path = Path(cleanup_file(str(tmp_path / "cat.png"), 4, "auto"))
+    path = Path(cleanup_file(file_record(str(tmp_path / "cat.png")), 4, "auto"))
     assert path.name == "cat-24x32.png"
     assert np.array_equal(load_image(path), cleanup(PIXELS, 4, "auto"))
 
@@ -56,6 +57,7 @@ def test_a_file_becomes_a_png_named_after_it(tmp_path: Path):
 def test_what_is_not_a_picture_is_named(tmp_path: Path):
     (tmp_path / "cat.png").write_text("meow")
     with pytest.raises(ImageError, match=re.escape("cat.png is not an image")):
-        cleanup_file(str(tmp_path / "cat.png"), 4, "auto")
-    with pytest.raises(ValueError, match="there is no picture; upload one"):
-        cleanup_file(None, 4, "auto")
+        cleanup_file(file_record(str(tmp_path / "cat.png")), 4, "auto")
+    for file in (None, "/etc/passwd", {"path": "/etc/passwd"}):
+        with pytest.raises(ValueError, match="image must be an uploaded picture"):
+            cleanup_file(file, 4, "auto")

@@ -55,10 +55,10 @@ class Library:
 
     def spec(self, name: str) -> GeneratorSpec:
         """What the model can do, without opening it. Raises BundleError if it is broken, ValueError if unknown."""
-        spec = self.specs.get(name)
-        if spec is not None:
-            return spec
-        if name in self.broken:
+        specs = self.specs
+        if isinstance(name, str) and name in specs:
+            return specs[name]
+        if isinstance(name, str) and name in self.broken:
             raise BundleError(self.broken[name])
         raise ValueError(f"there is no model {name!r:.60}; choose one of: {', '.join(self.names())}")
 

@@ -43,9 +43,12 @@ class Sample:
         """The recipe of these values; no model means the default one. Raises ValueError naming the parameter."""
         name, spec = _model(library, model)
         count = arguments.whole(count, "count", 1, MAX_COUNT)
+        seed = arguments.whole(seed, "seed", 0, MAX_SEED)
+        if seed + count - 1 > MAX_SEED:
+            raise ValueError(f"seed {seed} and the next ones, {count} in all, run past the last seed, {MAX_SEED}")
         return cls(
             name,
-            arguments.whole(seed, "seed", 0, MAX_SEED - count + 1),
+            seed,
             count,
             _psi(psi),
             _noise_seed(noise_seed),

@@ -1,5 +1,6 @@
 """The four calls that other programs make. Their signatures and docstrings are the API page's text."""
 
+from inspect import signature
 from typing import TypedDict
 
 import gradio as gr
@@ -33,8 +34,8 @@ class Picture(TypedDict):
     caption: str
 
 
-def build(library: Library) -> None:
-    """Register the calls in the open `gr.Blocks`."""
+def build(library: Library, demo: gr.Blocks) -> None:
+    """Register the calls in `demo`, inside its open context."""
     default = library.default
 
     @errors.over_the_api()
@@ -93,8 +94,9 @@ def build(library: Library) -> None:
 
         Answers one file. seeds: 2 to 32, as a list or as text such as "1, 5, 8-11". frames: how many a step; all
         together at most 600. space: "w" for straight lines in style space, "z" for arcs in latent space. loop: go
-        back to the first seed, so that it repeats without a jump. format: "mp4" (H.264), or "webp" or "png", which
-        are animated and keep transparency. background: what shows through in an mp4: white, black or "#rrggbb".
+        back to the first seed, so that it repeats without a jump. fps: frames a second, 1 to 60. format: "mp4"
+        (H.264), or "webp" or "png", which are animated and keep transparency. background: what shows through in an
+        mp4: white, black or "#rrggbb".
         The rest as in /sample.
         """
         recipe = Interpolation.checked(
@@ -110,10 +112,11 @@ def build(library: Library) -> None:
         most 4096 pixels a side. method: "nearest" for pixel art, "lanczos" for anything else, "auto" to decide by
         the number of colours.
         """
-        # Gradio has let a file record through only if the file was uploaded to it; anything else is not one.
-        if not isinstance(image, dict) or image.get("meta") != {"_type": "gradio.FileData"}:
-            raise ValueError('image must be a file: handle_file("cat.png") in Python')
-        return file_record(cleanup_tab.cleanup_file(image["path"], factor, method, image.get("orig_name")))
+        return file_record(cleanup_tab.cleanup_file(image, factor, method))
 
     for call in (sample, mix, interpolate, cleanup):
         gr.api(call, api_name=call.__name__, concurrency_id=DRAW)
+        # The API page calls a parameter by its label, and Gradio labels them "1st", "2nd" and so on.
+        inputs = list(demo.fns.values())[-1].inputs
+        for component, name in zip(inputs, signature(call).parameters, strict=True):
+            component.label = name

@@ -11,7 +11,7 @@ from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import Sample
 from ganapp.ui import controls, errors, sample
-from ganapp.ui.files import cached
+from ganapp.ui.files import cached, file_record
 
 METHODS = ("auto", "nearest", "lanczos")
 LABELS = {"auto": "Automatic", "nearest": "Pixel art (nearest)", "lanczos": "Smooth (Lanczos)"}
@@ -44,13 +44,18 @@ def has_few_colours(image: np.ndarray) -> bool:
     return len(np.unique(visible.view(np.uint32))) <= FEW_COLOURS
 
 
-def cleanup_file(path: str | None, factor: Raw, method: Raw, name: str | None = None) -> str:
-    """The path of the enlarged picture as a PNG. Raises ValueError, also where the file is not a picture."""
-    if path is None:
-        raise ValueError("there is no picture; upload one")
-    name = name or Path(path).name
+def cleanup_file(file: Raw, factor: Raw, method: Raw) -> str:
+    """The path of the enlarged picture as a PNG; `file` is Gradio's record of an upload.
+
+    Raises ValueError for a bad value, and ImageError where the file is not a picture.
+    """
+    # Gradio lets such a record through only if it wrote the file itself; anything else names a file of ours.
+    if not isinstance(file, dict) or file.get("meta") != {"_type": "gradio.FileData"}:
+        raise ValueError('image must be an uploaded picture (over the API: handle_file("cat.png"))')
+    path = Path(file["path"])
+    name = str(file.get("orig_name") or path.name)
     try:
-        image = load_image(Path(path))
+        image = load_image(path)
     except ImageError as error:
         raise ImageError(f"{name} {error}") from None
     large = cleanup(image, factor, method)
@@ -86,15 +91,15 @@ def build(library: Library, tab: gr.Tab) -> None:
             )
 
     @errors.in_the_page()
-    def on_cleanup(path: str | None, factor: float, method: str):
-        return cleanup_file(path, factor, method)
+    def on_cleanup(file: dict | None, factor: float, method: str):
+        return cleanup_file(file, factor, method)
 
     @errors.in_the_page()
-    def on_open(path: str | None, factor: float, method: str):
-        if path is not None:
+    def on_open(file: dict | None, factor: float, method: str):
+        if file is not None:
             return gr.skip(), gr.skip()
         [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
-        return path, cleanup_file(path, factor, method)
+        return path, cleanup_file(file_record(path), factor, method)
 
     inputs = [image, factor, method]
     go.click(on_cleanup, inputs, result, **controls.DRAWING)

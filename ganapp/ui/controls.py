@@ -14,7 +14,8 @@ DRAW, DRAW_LIMIT = "draw", 2
 
 # The page's own events are no API; the calls in api.py are.
 PRIVATE = {"api_visibility": "private"}
-DRAWING = {**PRIVATE, "concurrency_id": DRAW, "concurrency_limit": DRAW_LIMIT}
+# Values come as the browser sends them: recipe.py checks them all, in better words than the components have.
+DRAWING = {**PRIVATE, "concurrency_id": DRAW, "concurrency_limit": DRAW_LIMIT, "preprocess": False}
 
 
 def model(library: Library, names: Sequence[str] | None = None) -> gr.Dropdown:

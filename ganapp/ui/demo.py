@@ -34,7 +34,7 @@ def build_demo(library: Library) -> gr.Blocks:
                 interpolate.build(library, tab)
             with gr.Tab("Cleanup", id="cleanup") as tab:
                 cleanup.build(library, tab)
-        api.build(library)
+        api.build(library, demo)
     demo.queue(max_size=QUEUE, default_concurrency_limit=DRAW_LIMIT)
     return demo
 

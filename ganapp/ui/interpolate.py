@@ -119,6 +119,9 @@ def build(library: Library, tab: gr.Tab) -> None:
         )
         return drawn.player(), drawn.path
 
+    def on_open(opened: bool, *values: object):
+        return (gr.skip(), gr.skip(), True) if opened else (*on_walk(*values), True)
+
     @errors.in_the_page()
     def on_model(model: str):
         spec = library.spec(model)
@@ -128,7 +131,8 @@ def build(library: Library, tab: gr.Tab) -> None:
     inputs = [model, seeds, frames, space, loop, psi, noise_seed, fps, format, background, *labels]
     drawing = {"fn": on_walk, "inputs": inputs, "outputs": [player, file], **controls.DRAWING}
     go.click(**drawing)
-    tab.select(**drawing)
+    opened = gr.State(False)
+    tab.select(on_open, [opened, *inputs], [player, file, opened], **controls.DRAWING)
     seeds.submit(**drawing)
     model.input(on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE).then(**drawing)
     for control in (space, loop, format, background):

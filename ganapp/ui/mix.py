@@ -93,13 +93,17 @@ def build(library: Library, tab: gr.Tab) -> None:
             *controls.labels_of(spec, len(labels)),
         ]
 
+    def on_open(opened: bool, *values: object):
+        return (gr.skip() if opened else on_mix(*values)), True
+
     def on_layers(third: str):
         return gr.update(visible=third == EXACT)
 
     inputs = [model, source_seeds, destination_seeds, layers, exact, psi, noise_seed, *labels]
     drawing = {"fn": on_mix, "inputs": inputs, "outputs": grid, **controls.DRAWING}
     go.click(**drawing)
-    tab.select(**drawing)
+    opened = gr.State(False)
+    tab.select(on_open, [opened, *inputs], [grid, opened], **controls.DRAWING)
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
     layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE).then(**drawing)

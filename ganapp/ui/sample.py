@@ -72,7 +72,7 @@ def build(library: Library, demo: gr.Blocks) -> None:
             model = controls.model(library)
             with gr.Row(elem_classes="with-button"):
                 seed = gr.Number(0, label="Seed", elem_id="sample-seed")
-                dice = gr.Button("", elem_classes="dice", elem_id="sample-dice")
+                dice = gr.Button("Roll a random seed", elem_classes="dice", elem_id="sample-dice")
             go = gr.Button("Sample", variant="primary", elem_id="sample-go")
         with gr.Column(elem_classes="result"):
             gallery = gr.Gallery(
