@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.train.checkpoint import FILE, RunFacts, load_checkpoint, save_checkpoint
@@ -97,7 +98,7 @@ class Run:
         meter = tqdm(desc=str(self.path.parent), unit="img", initial=state.seen, disable=None, bar_format=METER)
         if state.seen == 0:
             self.recorder.grid(state)
-        with stop_requested() as stop, meter:
+        with stop_requested() as stop, meter, logging_redirect_tqdm():
             for index in batches(len(self.dataset.pixels), cfg.batch, cfg.seed, state.seen):
                 seconds = before + time.monotonic() - started
                 if stop() or budget.left(state.seen, seconds) <= 0:
@@ -112,6 +113,7 @@ class Run:
                     self.recorder.grid(state)
                 if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg):
                     self.save(before + time.monotonic() - started)
+                    log.info("%s %s", meter.desc, meter.postfix)  # all that a log file sees of the meter
         self.save(before + time.monotonic() - started)
         self.recorder.grid(state)
         why = "stopped" if stop() else "finished"

@@ -12,12 +12,13 @@ from ganapp.ui import errors
 from ganapp.ui import interpolate as interpolate_tab
 from ganapp.ui import mix as mix_tab
 from ganapp.ui import sample as sample_tab
-from ganapp.ui.controls import DRAW
 from ganapp.ui.files import file_record
 
 SEEDS = [1, 2, 3, 4]
 SOURCES = [1, 2, 3, 4]
 DESTINATIONS = [11, 12, 13]
+
+LIMIT = 2  # calls at a time, so that a long one does not hold up all others
 
 
 class File(TypedDict):
@@ -115,8 +116,8 @@ def build(library: Library, demo: gr.Blocks) -> None:
         return file_record(cleanup_tab.cleanup_file(image, factor, method))
 
     for call in (sample, mix, interpolate, cleanup):
-        gr.api(call, api_name=call.__name__, concurrency_id=DRAW)
+        gr.api(call, api_name=call.__name__, concurrency_id="api", concurrency_limit=LIMIT)
         # The API page calls a parameter by its label, and Gradio labels them "1st", "2nd" and so on.
         inputs = list(demo.fns.values())[-1].inputs
         for component, name in zip(inputs, signature(call).parameters, strict=True):
-            component.label = name
+            component.label = f"parameter {name}"  # a bare "image" is a word that Gradio would translate

@@ -91,16 +91,16 @@ def build(library: Library, tab: gr.Tab) -> None:
             )
 
     @errors.in_the_page()
-    def on_cleanup(file: dict | None, factor: float, method: str):
+    def on_cleanup(file: Raw, factor: Raw, method: Raw) -> str:
         return cleanup_file(file, factor, method)
 
     @errors.in_the_page()
-    def on_open(file: dict | None, factor: float, method: str):
+    def on_open(file: Raw, factor: Raw, method: Raw) -> tuple:
         if file is not None:
             return gr.skip(), gr.skip()
         [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
         return path, cleanup_file(file_record(path), factor, method)
 
     inputs = [image, factor, method]
-    go.click(on_cleanup, inputs, result, **controls.DRAWING)
-    tab.select(on_open, inputs, [image, result], show_progress="hidden", **controls.DRAWING)
+    go.click(on_cleanup, inputs, result, **controls.drawing("cleanup"))
+    tab.select(on_open, inputs, [image, result], show_progress="hidden", **controls.drawing("cleanup"))

@@ -9,13 +9,17 @@ from ganapp.contract import ANY, GeneratorSpec
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import PSI_HIGH, PSI_LOW
 
-# Everything that draws shares one queue of so many at a time, so that a long walk holds up one place and not the page.
-DRAW, DRAW_LIMIT = "draw", 2
-
 # The page's own events are no API; the calls in api.py are.
 PRIVATE = {"api_visibility": "private"}
-# Values come as the browser sends them: recipe.py checks them all, in better words than the components have.
-DRAWING = {**PRIVATE, "concurrency_id": DRAW, "concurrency_limit": DRAW_LIMIT, "preprocess": False}
+
+
+def drawing(tab: str) -> dict:
+    """How the events of a tab that draw are run: one at a time, in their order, and apart from other tabs'.
+
+    Two at once would gain nothing on a CPU, and the picture that was asked for first could be shown last.
+    Values come as the browser sends them: recipe.py checks them all, in better words than the components have.
+    """
+    return {**PRIVATE, "concurrency_id": tab, "concurrency_limit": 1, "preprocess": False}
 
 
 def model(library: Library, names: Sequence[str] | None = None) -> gr.Dropdown:

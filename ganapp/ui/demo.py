@@ -6,7 +6,6 @@ import gradio as gr
 
 from ganapp.serve.library import Library
 from ganapp.ui import api, cleanup, interpolate, mix, sample
-from ganapp.ui.controls import DRAW_LIMIT
 from ganapp.ui.theme import CSS, theme
 
 HEADER = """
@@ -35,7 +34,7 @@ def build_demo(library: Library) -> gr.Blocks:
             with gr.Tab("Cleanup", id="cleanup") as tab:
                 cleanup.build(library, tab)
         api.build(library, demo)
-    demo.queue(max_size=QUEUE, default_concurrency_limit=DRAW_LIMIT)
+    demo.queue(max_size=QUEUE, default_concurrency_limit=4)
     return demo
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ganapp.images import contact_sheet, encode_png
 from ganapp.latents import lerp, slerp, walk, z_from_seeds
+from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import Interpolation
 from ganapp.ui import controls, errors
@@ -109,7 +110,19 @@ def build(library: Library, tab: gr.Tab) -> None:
             labels = controls.labels(library, spec, opened=False)
 
     @errors.in_the_page()
-    def on_walk(model, seeds, frames, space, loop, psi, noise_seed, fps, format, background, *values):
+    def on_walk(
+        model: Raw,
+        seeds: Raw,
+        frames: Raw,
+        space: Raw,
+        loop: Raw,
+        psi: Raw,
+        noise_seed: Raw,
+        fps: Raw,
+        format: Raw,
+        background: Raw,
+        *values: str,
+    ) -> tuple[dict, str]:
         chosen = controls.chosen(library, model, values)
         drawn = draw(
             library,
@@ -119,20 +132,20 @@ def build(library: Library, tab: gr.Tab) -> None:
         )
         return drawn.player(), drawn.path
 
-    def on_open(opened: bool, *values: object):
+    def on_open(opened: bool, *values: Raw) -> tuple:
         return (gr.skip(), gr.skip(), True) if opened else (*on_walk(*values), True)
 
     @errors.in_the_page()
-    def on_model(model: str):
+    def on_model(model: str) -> list[dict]:
         spec = library.spec(model)
         spaces = SPACES if spec.num_ws else SPACES[1:]
         return [gr.update(choices=spaces, value=spaces[0][1]), *controls.labels_of(spec, len(labels))]
 
     inputs = [model, seeds, frames, space, loop, psi, noise_seed, fps, format, background, *labels]
-    drawing = {"fn": on_walk, "inputs": inputs, "outputs": [player, file], **controls.DRAWING}
+    drawing = {"fn": on_walk, "inputs": inputs, "outputs": [player, file], **controls.drawing("interpolate")}
     go.click(**drawing)
     opened = gr.State(False)
-    tab.select(on_open, [opened, *inputs], [player, file, opened], **controls.DRAWING)
+    tab.select(on_open, [opened, *inputs], [player, file, opened], **controls.drawing("interpolate"))
     seeds.submit(**drawing)
     model.input(on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE).then(**drawing)
     for control in (space, loop, format, background):

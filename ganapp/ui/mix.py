@@ -5,6 +5,7 @@ import numpy as np
 
 from ganapp.images import contact_sheet, encode_png, upscale_nearest
 from ganapp.latents import LAYER_RANGES, layer_range, mix, z_from_seeds
+from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Mix
 from ganapp.ui import controls, errors
@@ -76,14 +77,14 @@ def build(library: Library, tab: gr.Tab) -> None:
 
     @errors.in_the_page()
     def on_mix(
-        model: str, sources: str, destinations: str, third: str, exact: str, psi: float, noise_seed: float, *values: str
-    ):
+        model: Raw, sources: Raw, destinations: Raw, third: Raw, exact: Raw, psi: Raw, noise_seed: Raw, *values: str
+    ) -> str:
         chosen = controls.chosen(library, model, values)
         layers = exact if third == EXACT else third
         return draw(library, Mix.checked(library, model, sources, destinations, layers, psi, noise_seed, chosen))
 
     @errors.in_the_page()
-    def on_model(model: str):
+    def on_model(model: str) -> list[dict]:
         spec = library.spec(model)
         choices = layer_choices(library, model)
         return [
@@ -93,17 +94,17 @@ def build(library: Library, tab: gr.Tab) -> None:
             *controls.labels_of(spec, len(labels)),
         ]
 
-    def on_open(opened: bool, *values: object):
+    def on_open(opened: bool, *values: Raw) -> tuple:
         return (gr.skip() if opened else on_mix(*values)), True
 
-    def on_layers(third: str):
+    def on_layers(third: str) -> dict:
         return gr.update(visible=third == EXACT)
 
     inputs = [model, source_seeds, destination_seeds, layers, exact, psi, noise_seed, *labels]
-    drawing = {"fn": on_mix, "inputs": inputs, "outputs": grid, **controls.DRAWING}
+    drawing = {"fn": on_mix, "inputs": inputs, "outputs": grid, **controls.drawing("mix")}
     go.click(**drawing)
     opened = gr.State(False)
-    tab.select(on_open, [opened, *inputs], [grid, opened], **controls.DRAWING)
+    tab.select(on_open, [opened, *inputs], [grid, opened], **controls.drawing("mix"))
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
     layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE).then(**drawing)

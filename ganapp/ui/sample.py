@@ -7,6 +7,7 @@ import gradio as gr
 import numpy as np
 
 from ganapp.images import encode_png
+from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import MAX_COUNT, RECORD_KEY, Sample
 from ganapp.ui import controls, errors
@@ -106,12 +107,12 @@ def build(library: Library, demo: gr.Blocks) -> None:
         return drawn.gallery(), cached(drawn.archive(), name), recipe.query()
 
     @errors.in_the_page()
-    def on_sample(model: str, seed: float, count: float, psi: float, noise_seed: float, *values: str):
+    def on_sample(model: Raw, seed: Raw, count: Raw, psi: Raw, noise_seed: Raw, *values: str) -> tuple:
         chosen = controls.chosen(library, model, values)
         return show(Sample.checked(library, model, seed, count, psi, noise_seed, chosen))
 
     @errors.in_the_page()
-    def on_load(request: gr.Request):
+    def on_load(request: gr.Request) -> list:
         recipe, problems = Sample.from_query(library, dict(request.query_params))
         for problem in problems:
             controls.warn(f"From the address: {problem}")
@@ -124,11 +125,11 @@ def build(library: Library, demo: gr.Blocks) -> None:
         ]
 
     @errors.in_the_page()
-    def on_model(model: str):
+    def on_model(model: str) -> list:
         spec = library.spec(model)
         return [*controls.labels_of(spec, len(labels)), story(spec), controls.gallery_of(spec)]
 
-    drawing = {"fn": on_sample, "inputs": recipe_inputs, "outputs": outputs, **controls.DRAWING}
+    drawing = {"fn": on_sample, "inputs": recipe_inputs, "outputs": outputs, **controls.drawing("sample")}
     sharing = {"fn": None, "inputs": query, "js": SHARE_JS, **controls.PRIVATE}
     start = [model, seed, count, psi, noise_seed, *labels, about, gallery]
     starting = demo.load(on_load, outputs=start, show_progress="hidden", **controls.PRIVATE)
