@@ -32,7 +32,7 @@ class Trained:
     facts: RunFacts
 
 
-def export_bundle(run: Path, out: Path, half: bool = True) -> int:
+def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
     """Write the bundle of `run` (a run's folder or its checkpoint) to `out`, whole or not at all.
 
     Returns the largest difference from torch found, in grey levels. Raises ValueError when the checkpoint
@@ -47,7 +47,7 @@ def export_bundle(run: Path, out: Path, half: bool = True) -> int:
     part.mkdir(parents=True)
     try:
         spec = make_spec(out.name, trained)
-        write_graphs(part, trained.G, spec, half)
+        write_graphs(part, trained.G, spec, int16)
         difference = parity(part, trained.G, spec)
         if difference > 1:
             raise ValueError(f"{out}: ONNX Runtime and torch differ by {difference} grey levels; try --precision fp32")
@@ -90,15 +90,15 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
     )
 
 
-def write_graphs(folder: Path, G: Generator, spec: GeneratorSpec, half: bool) -> None:
+def write_graphs(folder: Path, G: Generator, spec: GeneratorSpec, int16: bool) -> None:
     # An example batch of 2: with 1 the exporter takes the batch for a constant.
     z, psi = torch.zeros(2, spec.z_dim), torch.ones(1)
     labels = {"labels": torch.zeros(2, spec.num_labels)} if spec.num_labels else {}
     mapping = MappingGraph(G) if spec.num_labels else UnlabelledMappingGraph(G)
     synthesis = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), "noise": torch.zeros(2, spec.noise_dim)}
     text = spec.to_json()
-    (folder / MAPPING).write_bytes(export_graph(mapping, {"z": z, **labels, "psi": psi}, "ws", text, half))
-    (folder / SYNTHESIS).write_bytes(export_graph(SynthesisGraph(G), synthesis, "images", text, half))
+    (folder / MAPPING).write_bytes(export_graph(mapping, {"z": z, **labels, "psi": psi}, "ws", text, int16))
+    (folder / SYNTHESIS).write_bytes(export_graph(SynthesisGraph(G), synthesis, "images", text, int16))
 
 
 def parity(folder: Path, G: Generator, spec: GeneratorSpec) -> int:

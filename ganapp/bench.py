@@ -118,9 +118,7 @@ def memories(weights: Path) -> tuple[float, float]:
         Client(url, verbose=False).predict(count=64, api_name="/sample")
         ours = resident(process)
     waiting = "import gradio, torch; print(flush=True); input()"
-    idle = subprocess.Popen(
-        [sys.executable, "-c", waiting], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    idle = subprocess.Popen([sys.executable, "-c", waiting], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     idle.stdout.readline()
     theirs = resident(idle)
     idle.communicate("\n")
