@@ -35,6 +35,7 @@ def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, d
         f"| attribute | values |\n| --- | --- |\n{attributes}" if attributes else "None: the model is unconditional.\n"
     )
     sizes = ", ".join(f"`{name}` {(folder / name).stat().st_size / 1e6:.2f} MB" for name in (MAPPING, SYNTHESIS))
+    labels = f", `labels` [N, {spec.num_labels}]" if spec.num_labels else ""
     tags = ["gan", cfg.architecture, "ganapp", "onnx", "image-generation"]
     tags += ["pixel-art"] if spec.pixel_size > 1 else []
     return f"""---
@@ -67,10 +68,11 @@ batch {cfg.batch}, learning rate {cfg.lr:g}, {cfg.precision}, an average of the 
 
 ## Use
 
-`mapping.onnx` turns `z` [N, {spec.z_dim}]{f", `labels` [N, {spec.num_labels}]" if spec.num_labels else ""} and `psi` [1]
+`mapping.onnx` turns `z` [N, {spec.z_dim}]{labels} and `psi` [1]
 into `ws` [N, {spec.num_ws}, {spec.w_dim}]; `synthesis.onnx` turns `ws` and `noise` [N, {spec.noise_dim}] into `images`,
 uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]. The image of a seed has
 `z = numpy.random.RandomState(seed).randn({spec.z_dim})`. The metadata key `ganapp.spec` of both files tells the rest.
 
-{sizes}. Largest difference between ONNX Runtime and torch: {difference} grey level{"" if difference == 1 else "s"}.
+{sizes}.
+ONNX Runtime and torch differ by at most {difference} grey level{"s" * (difference != 1)}.
 """

@@ -9,6 +9,7 @@ VERSION = 1
 
 MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [1] -> ws [N, num_ws, w_dim]
 SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
+GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images, of a model without a style space
 CARD = "README.md"
 
 MAX_RESOLUTION = 1024

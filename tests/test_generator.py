@@ -7,9 +7,9 @@ import onnx
 import pytest
 from tiny_bundle import CRITTERS, FACES, PLAIN, mapping, set_spec, synthesis, write_bundle
 
-from ganapp.contract import MAPPING, SYNTHESIS, BundleError
+from ganapp.contract import GENERATOR, MAPPING, SYNTHESIS, BundleError
 from ganapp.latents import z_from_seeds
-from ganapp.serve.generator import GENERATOR, PlainGenerator, StyleGenerator, open_generator, read_spec
+from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator, read_spec
 
 
 def draw(generator: StyleGenerator | PlainGenerator, seeds, labels=None, psi=1.0, noise_seed=0) -> np.ndarray:

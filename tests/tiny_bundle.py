@@ -9,8 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ganapp.contract import MAPPING, SPEC_KEY, SYNTHESIS, GeneratorSpec
-from ganapp.serve.generator import GENERATOR
+from ganapp.contract import GENERATOR, MAPPING, SPEC_KEY, SYNTHESIS, GeneratorSpec
 
 CRITTERS = GeneratorSpec(
     name="critters",

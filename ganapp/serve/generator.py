@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from ganapp.contract import MAPPING, SPEC_KEY, SYNTHESIS, BundleError, GeneratorSpec
+from ganapp.contract import GENERATOR, MAPPING, SPEC_KEY, SYNTHESIS, BundleError, GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.serve.onnxfile import read_model
 from ganapp.serve.session import open_session, run
-
-GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images uint8 [N, H, W, C]
 
 # A batch is run as chunks of this size and the rest one by one: two shapes to plan memory for, not dozens,
 # and batching gains nothing on a CPU.

@@ -4,8 +4,8 @@ import logging
 import threading
 from pathlib import Path
 
-from ganapp.contract import MAPPING, SYNTHESIS, BundleError, GeneratorSpec
-from ganapp.serve.generator import GENERATOR, Generator, open_generator, read_spec
+from ganapp.contract import GENERATOR, MAPPING, SYNTHESIS, BundleError, GeneratorSpec
+from ganapp.serve.generator import Generator, open_generator, read_spec
 
 log = logging.getLogger(__name__)
 

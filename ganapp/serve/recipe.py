@@ -19,7 +19,7 @@ MAX_MIXED = 8  # seeds on each side of a mixing grid
 MAX_KEYS = 32  # seeds of an interpolation
 MAX_FRAMES = 600
 MAX_MOVED_PIXELS = 24_000_000  # of all frames together: about 100 MB as RGBA
-PSI_LOW, PSI_HIGH = -2.0, 2.0
+PSI_LOW, PSI, PSI_HIGH = -2.0, 1.0, 2.0  # by default all the variety that the model has
 
 SPACES = ("w", "z")
 FORMATS = ("mp4", "webp", "png")
@@ -32,7 +32,7 @@ class Sample:
     model: str
     seed: int = 0
     count: int = 18  # rows of three and of six
-    psi: float = 0.7
+    psi: float = PSI
     noise_seed: int = 0
     labels: Mapping[str, str] | None = None
 

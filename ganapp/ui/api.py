@@ -6,7 +6,7 @@ from typing import TypedDict
 import gradio as gr
 
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import Interpolation, Mix, Sample
+from ganapp.serve.recipe import PSI, Interpolation, Mix, Sample
 from ganapp.ui import cleanup as cleanup_tab
 from ganapp.ui import errors
 from ganapp.ui import interpolate as interpolate_tab
@@ -44,7 +44,7 @@ def build(library: Library, demo: gr.Blocks) -> None:
         model: str = default,
         seed: int = 0,
         count: int = 4,
-        psi: float = 0.7,
+        psi: float = PSI,
         noise_seed: int = 0,
         labels: dict[str, str] | None = None,
     ) -> list[Picture]:
@@ -64,7 +64,7 @@ def build(library: Library, demo: gr.Blocks) -> None:
         source_seeds: list[int] = SOURCES,
         destination_seeds: list[int] = DESTINATIONS,
         layers: str = "coarse",
-        psi: float = 0.7,
+        psi: float = PSI,
         noise_seed: int = 0,
         labels: dict[str, str] | None = None,
     ) -> File:
@@ -84,7 +84,7 @@ def build(library: Library, demo: gr.Blocks) -> None:
         frames: int = 24,
         space: str = "w" if library.spec(default).num_ws else "z",
         loop: bool = True,
-        psi: float = 0.7,
+        psi: float = PSI,
         noise_seed: int = 0,
         labels: dict[str, str] | None = None,
         fps: int = 24,

@@ -7,7 +7,7 @@ import gradio as gr
 
 from ganapp.contract import ANY, GeneratorSpec
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import PSI_HIGH, PSI_LOW
+from ganapp.serve.recipe import PSI, PSI_HIGH, PSI_LOW
 
 # The page's own events are no API; the calls in api.py are.
 PRIVATE = {"api_visibility": "private"}
@@ -33,7 +33,7 @@ def psi() -> gr.Slider:
     return gr.Slider(
         PSI_LOW,
         PSI_HIGH,
-        0.7,
+        PSI,
         step=0.05,
         label="Truncation ψ",
         info="0 is the average image, 1 the whole variety",
