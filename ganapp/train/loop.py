@@ -95,7 +95,8 @@ class Run:
         sizes = [len(values) for values in self.dataset.attributes.values()]
         started, before = time.monotonic(), self.facts.seconds
         last_read = (state.seen, started)
-        meter = tqdm(desc=str(self.path.parent), unit="img", initial=state.seen, disable=None, bar_format=METER)
+        meter = tqdm(unit="img", initial=state.seen, disable=None, bar_format=METER)
+        meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
         if state.seen == 0:
             self.recorder.grid(state)
         with stop_requested() as stop, meter, logging_redirect_tqdm():
@@ -113,7 +114,7 @@ class Run:
                     self.recorder.grid(state)
                 if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg):
                     self.save(before + time.monotonic() - started)
-                    log.info("%s %s", meter.desc, meter.postfix)  # all that a log file sees of the meter
+                    log.info("%s, %s", meter.desc, meter.postfix)  # all that a log file sees of the meter
         self.save(before + time.monotonic() - started)
         self.recorder.grid(state)
         why = "stopped" if stop() else "finished"
@@ -131,7 +132,7 @@ class Run:
         spent = 1 - budget.left(self.state.seen, seconds)
         left = seconds * (1 / spent - 1) if spent > 0 and seconds > 0 else math.inf
         meter.postfix = f"G {values['G']:.2f} D {values['D']:.2f}, {rate:.0f} img/s, {duration(left)} left"
-        meter.set_description(f"{self.state.seen / 1000:.1f} kimg")
+        meter.set_description_str(f"{self.state.seen / 1000:.1f} kimg")
 
     def save(self, seconds: float) -> None:
         save_checkpoint(
@@ -139,7 +140,7 @@ class Run:
         )
 
 
-METER = "{desc} [{elapsed}] {postfix}"
+METER = "{desc} [{elapsed}]{postfix}"
 
 
 def duration(seconds: float) -> str:
