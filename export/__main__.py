@@ -24,14 +24,16 @@ class ExportArgs:
 
 
 def main() -> int:
-    """Export; 0 when the bundle is published, 2 when it cannot be."""
+    """Export; 0 when the bundle is published, 2 when it cannot be, 130 when interrupted."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
         difference = export_bundle(args.run, args.out, int16=args.precision == "int16")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     print(f"{args.out}: ONNX Runtime and torch differ by at most {difference} grey level{'s' * (difference != 1)}")
     return 0
 

@@ -1,6 +1,7 @@
 """A run's checkpoint to a weights folder: graphs, their parity check, the model card; published by rename."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.card import write_card
+from export.card import SHEET, write_card
 from export.graph import export_graph
 from export.wrappers import MappingGraph, SynthesisGraph, UnlabelledMappingGraph
-from ganapp.contract import MAPPING, SYNTHESIS, GeneratorSpec
+from ganapp.contract import CARD, MAPPING, SYNTHESIS, GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.models import MODELS
 from ganapp.models.stylegan2 import Generator
@@ -40,10 +41,10 @@ def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
     differ by more than one grey level.
     """
     trained = load_trained(run / FILE if run.is_dir() else run)
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / SYNTHESIS).exists())):
-        raise ValueError(f"{out} exists and is no weights folder; choose another --out")
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
+    part, old = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.old")  # no model begins with a dot
+    for path in (out, part, old):
+        check_ours(path)
+    shutil.rmtree(part, ignore_errors=True)  # of an export that was cut off
     part.mkdir(parents=True)
     try:
         spec = make_spec(out.name, trained)
@@ -52,7 +53,7 @@ def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
         if difference > 1:
             raise ValueError(f"{out}: ONNX Runtime and torch differ by {difference} grey levels; try --precision fp32")
         write_card(part, spec, trained.cfg, trained.facts, difference)
-        publish(part, out)
+        publish(part, out, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return difference
@@ -106,14 +107,19 @@ def parity(folder: Path, G: Generator, spec: GeneratorSpec) -> int:
 
     Half of the seeds carry labels, one of each attribute, since a label takes another way through the mapping.
     """
-    labels = np.array([_labels(spec, seed) for seed in PARITY_SEEDS], np.float32)
     z = z_from_seeds(PARITY_SEEDS, spec.z_dim)
-    served = open_generator(folder)
-    images = served.synthesize(served.map(z, labels, psi=1.0), noise_seed=0)
+    labels = np.array([_labels(spec, seed) for seed in PARITY_SEEDS], np.float32)
     noise = torch.from_numpy(noise_from_seed(0, spec.noise_dim)).expand(len(z), -1)
-    with torch.no_grad():
-        expected = to_images(G(torch.from_numpy(z), torch.from_numpy(labels), noise))
-    return visible_difference(images, expected)
+    served = open_generator(folder)
+    worst = 0
+    for psi in (1.0, 0.5):  # the mean style cancels at 1
+        images = served.synthesize(served.map(z, labels, psi), noise_seed=0)
+        with torch.no_grad():
+            w_avg = G.mapping.w_avg
+            w = w_avg + psi * (G.mapping(torch.from_numpy(z), torch.from_numpy(labels)) - w_avg)
+            expected = to_images(G.synthesis(w[:, None].expand(-1, spec.num_ws, -1), noise))
+        worst = max(worst, visible_difference(images, expected))
+    return worst
 
 
 def _labels(spec: GeneratorSpec, seed: int) -> list[float]:
@@ -133,11 +139,26 @@ def visible_difference(a: np.ndarray, b: np.ndarray) -> int:
     return int(difference.max())
 
 
-def publish(part: Path, out: Path) -> None:
-    """Move the finished folder into its place; an older bundle there is replaced only once the new one is whole."""
-    old = out.with_name(out.name + ".old")
+def check_ours(path: Path) -> None:
+    """Raise ValueError unless the path is free or a folder with nothing in it but what export writes."""
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise ValueError(f"{path} is there already and is no weights folder; choose another --out")
+    strange = sorted({child.name for child in path.iterdir()} - {MAPPING, SYNTHESIS, CARD, SHEET})
+    if strange:
+        raise ValueError(f"{path} holds what export did not write ({strange[0]}); choose another --out, or move it")
+
+
+def publish(part: Path, out: Path, old: Path) -> None:
+    """Put the finished folder in its place; the bundle that was there goes once the new one is in, or comes back."""
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.rename(old)
-    part.rename(out)
+    try:
+        part.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)

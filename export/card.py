@@ -1,5 +1,6 @@
 """The model card: what the weights are, what they learnt from and how, with a sample sheet."""
 
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,9 @@ def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, d
     )
     sizes = ", ".join(f"`{name}` {(folder / name).stat().st_size / 1e6:.2f} MB" for name in (MAPPING, SYNTHESIS))
     labels = f", `labels` [N, {spec.num_labels}]" if spec.num_labels else ""
+    rate = f"{cfg.lr:g}"
+    if facts.seen / 1000 > cfg.lr_hold_kimg and isfinite(cfg.lr_half_life_kimg):
+        rate += f" for {cfg.lr_hold_kimg:g} kimg, then halved every {cfg.lr_half_life_kimg:g}"
     tags = ["gan", cfg.architecture, "ganapp", "onnx", "image-generation"]
     tags += ["pixel-art"] if spec.pixel_size > 1 else []
     return f"""---
@@ -63,7 +67,7 @@ Seeds 0 to {COLUMNS * ROWS - 1} in order, psi 1, no attribute chosen, not picked
 ## Training
 
 {MODELS[cfg.architecture].citation}: {cfg.loss} loss, gradient penalty {cfg.gamma:g} every {cfg.penalty_every} steps,
-batch {cfg.batch}, learning rate {cfg.lr:g}, {cfg.precision}, an average of the weights with a half-life of up to
+batch {cfg.batch}, learning rate {rate}, {cfg.precision}, an average of the weights with a half-life of up to
 {cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
 
 ## Use

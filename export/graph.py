@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganapp.contract import SPEC_KEY
 
 OPSET = 20
-MAX_BYTES = 10_000_000  # what a plain git push to a Space takes
+MAX_BYTES = 10_000_000  # hubs take larger files only through extra tools
 INT16_FROM = 256  # values; smaller tensors save nothing
 
 # It warns that torchvision, which nothing here needs, is not installed.

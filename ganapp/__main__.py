@@ -10,7 +10,7 @@ COMMANDS = {"prepare": "ganapp.data.command", "train": "ganapp.train.command", "
 
 
 def main() -> int:
-    """Run the command that the arguments name; 0 when it did its work, 2 when what it was given cannot be used."""
+    """Run the command that the arguments name; 0 when it did its work, 2 when what it was given cannot be used, 130 when interrupted."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ganapp").setLevel(logging.INFO)
     parser = argparse.ArgumentParser(prog="python -m ganapp", description="Train a small GAN and show it.")
@@ -18,9 +18,11 @@ def main() -> int:
     command = parser.parse_args(sys.argv[1:2]).command
     try:
         importlib.import_module(COMMANDS[command]).run(f"python -m ganapp {command}", sys.argv[2:])
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle import load_trained, make_spec
+from export.bundle import export_bundle, load_trained, make_spec
+from ganapp import bench
 from ganapp.bench import row, same_network
 from ganapp.train.checkpoint import FILE
 
@@ -20,6 +21,15 @@ def test_the_torch_side_is_the_network_of_the_bundle(run: Path):
     rebuilt = same_network(make_spec("shapes", trained))
     shapes = {name: tensor.shape for name, tensor in trained.G.state_dict().items()}
     assert shapes == {name: tensor.shape for name, tensor in rebuilt.state_dict().items()}
+
+
+@pytest.mark.slow
+def test_the_table_has_a_row_for_each_promise(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    export_bundle(run, tmp_path / "shapes")
+    bench.run("bench", ["--weights", str(tmp_path), "--rounds", "1"])
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [sum(word in line for line in rows) for word in ("batch 1:", "batch 16:", "first page", "memory")] == [1] * 4
+    assert all(float(line.split("|")[3].split()[0]) > 0 for line in rows)
 
 
 def test_rounds_that_do_not_pair_up_are_an_error():

@@ -24,6 +24,12 @@ def test_an_unknown_setting_is_refused_by_name():
         TrainConfig.from_json(text)
 
 
+def test_the_learning_rate_holds_then_halves():
+    cfg = TrainConfig(lr=8e-3, lr_hold_kimg=100, lr_half_life_kimg=50)
+    assert [cfg.lr_at(kimg * 1000) for kimg in (0, 100, 150, 250)] == [8e-3, 8e-3, 4e-3, 1e-3]
+    assert TrainConfig(lr=8e-3).lr_at(10**9) == 8e-3
+
+
 @pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"lr": float("nan")}, {"batch": 1}, {"style_mixing": 2.0}])
 def test_a_setting_out_of_range_is_refused_by_name(wrong: dict):
     with pytest.raises(ValueError, match=next(iter(wrong))):

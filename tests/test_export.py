@@ -17,6 +17,7 @@ from export.wrappers import fold
 from ganapp.contract import MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
 from ganapp.serve.generator import open_generator
+from ganapp.serve.library import Library
 from ganapp.train.checkpoint import FILE
 from ganapp.train.loop import Budget, train
 from ganapp.train.recorder import draw
@@ -45,6 +46,7 @@ def test_labels_reach_the_image_and_psi_zero_is_one_image(bundle: Path):
     assert np.abs(ws[0] - ws[1]).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_an_rgb_run_without_labels_exports_too(tmp_path: Path):
     data = write_dataset(tmp_path / "data", channels=3, labelled=False)
     train(data, tmp_path / "run", TINY, Budget(kimg=0.008), device="cpu")
@@ -62,6 +64,7 @@ def test_folding_changes_no_result_and_leaves_the_network_as_it_was(run: Path):
     assert torch.equal(G.synthesis(ws, noise), before)
 
 
+@pytest.mark.slow
 def test_int16_weights_take_half_the_space(run: Path, bundle: Path, tmp_path: Path):
     export_bundle(run, tmp_path / "full", int16=False)
     small, full = ((folder / SYNTHESIS).stat().st_size for folder in (bundle, tmp_path / "full"))
@@ -85,6 +88,7 @@ def test_the_card_says_licence_data_and_training(bundle: Path):
     assert (bundle / "samples.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_bundle_that_differs_from_torch_is_not_published(
     run: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -97,17 +101,33 @@ def test_a_bundle_that_differs_from_torch_is_not_published(
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_parity_notices_weights_that_are_not_the_exported_ones(run: Path, bundle: Path):
+def test_parity_notices_weights_and_a_mean_style_that_are_not_the_exported_ones(run: Path, bundle: Path):
+    spec = open_generator(bundle).spec
     trained = load_trained(run / FILE)
     trained.G.synthesis.rgb_bias += 0.1
-    assert export.bundle.parity(bundle, trained.G, open_generator(bundle).spec) > 1
+    assert export.bundle.parity(bundle, trained.G, spec) > 1
+    trained = load_trained(run / FILE)
+    trained.G.mapping.w_avg += 3
+    assert export.bundle.parity(bundle, trained.G, spec) > 1
 
 
-def test_a_folder_that_is_no_bundle_is_not_overwritten(run: Path, tmp_path: Path):
-    (tmp_path / "holiday.jpg").write_text("dear")
-    with pytest.raises(ValueError, match="choose another"):
-        export_bundle(run, tmp_path)
-    assert (tmp_path / "holiday.jpg").read_text() == "dear"
+def test_foreign_files_are_neither_overwritten_nor_deleted(run: Path, bundle: Path, tmp_path: Path):
+    for place in ("apes", ".apes.old", ".apes.part"):
+        folder = shutil.copytree(bundle, tmp_path / place)
+        (folder / "notes.txt").write_text("dear diary")
+        with pytest.raises(ValueError, match=r"notes\.txt"):
+            export_bundle(run, tmp_path / "apes")
+        assert (folder / "notes.txt").read_text() == "dear diary"
+        shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_what_a_killed_export_left_is_no_model_and_no_obstacle(run: Path, bundle: Path, tmp_path: Path):
+    shutil.copytree(bundle, tmp_path / "apes")
+    shutil.copytree(bundle, tmp_path / ".apes.part")
+    assert Library(tmp_path).names() == ["apes"]
+    export_bundle(run, tmp_path / "apes")
+    assert [path.name for path in tmp_path.iterdir()] == ["apes"]
 
 
 def test_the_command_names_what_is_missing(tmp_path: Path):
@@ -116,6 +136,7 @@ def test_the_command_names_what_is_missing(tmp_path: Path):
     assert result.returncode == 2 and FILE in result.stderr and "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_network_too_large_for_a_push_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(export.graph, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="MB"):

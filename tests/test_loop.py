@@ -1,7 +1,6 @@
 """A run stopped, killed and resumed, and what it leaves in its folder."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from PIL import Image
 from tiny_run import TINY, write_dataset
 
 from ganapp.train.checkpoint import FILE, load_checkpoint, save_checkpoint
-from ganapp.train.loop import Budget, batches, crossed, train
+from ganapp.train.config import TrainConfig
+from ganapp.train.loop import Budget, batches, crossed, find_device, train
 
 
 def tensors(run: Path) -> dict[str, torch.Tensor]:
@@ -49,14 +49,23 @@ def test_a_second_run_does_not_overwrite_the_first(shapes: Path, run: Path):
     assert (run / FILE).read_bytes() == before
 
 
-def test_resuming_keeps_the_stored_settings_and_refuses_other_data(shapes: Path, run: Path, tmp_path: Path):
+def test_resuming_keeps_the_stored_settings_and_refuses_others_and_other_data(shapes: Path, tmp_path: Path):
     out = tmp_path / "run"
     train(shapes, out, TINY, Budget(kimg=0.016), device="cpu")
-    train(shapes, out, replace(TINY, lr=1.0), Budget(kimg=0.024), resume=True, device="cpu")
+    train(shapes, out, TrainConfig(), Budget(kimg=0.024), resume=True, device="cpu")
     assert load_checkpoint(out / FILE)[1] == TINY
+    with pytest.raises(ValueError, match="settings it began with"):
+        train(shapes, out, replace(TINY, lr=1.0), Budget(kimg=1), resume=True, device="cpu")
     other = write_dataset(tmp_path / "other", count=24)
     with pytest.raises(ValueError, match="another dataset"):
         train(other, out, TINY, Budget(kimg=1), resume=True, device="cpu")
+
+
+def test_a_resumed_run_may_reach_a_checkpoint_before_its_first_report(shapes: Path, tmp_path: Path):
+    often = replace(TINY, checkpoint_kimg=0.016)
+    train(shapes, tmp_path / "run", often, Budget(kimg=0.008), device="cpu")
+    train(shapes, tmp_path / "run", often, Budget(kimg=0.024), resume=True, device="cpu")
+    assert load_checkpoint(tmp_path / "run" / FILE)[2].seen == 24
 
 
 def test_resuming_nothing_and_training_on_nothing_are_clear_errors(shapes: Path, tmp_path: Path):
@@ -66,7 +75,8 @@ def test_resuming_nothing_and_training_on_nothing_are_clear_errors(shapes: Path,
         train(tmp_path, tmp_path / "out", TINY, Budget(kimg=1), device="cpu")
 
 
-def test_a_diverged_run_says_so_and_keeps_its_checkpoint(shapes: Path, tmp_path: Path):
+@pytest.mark.parametrize("kimg", [0.016, 10])  # before the first report of losses, and after it
+def test_a_diverged_run_says_so_and_keeps_the_checkpoint_from_before(kimg: float, shapes: Path, tmp_path: Path):
     out = tmp_path / "run"
     train(shapes, out, TINY, Budget(kimg=0.008), device="cpu")
     tensors, cfg, facts = load_checkpoint(out / FILE)
@@ -74,8 +84,23 @@ def test_a_diverged_run_says_so_and_keeps_its_checkpoint(shapes: Path, tmp_path:
     save_checkpoint(out / FILE, tensors, cfg, facts)
     before = (out / FILE).read_bytes()
     with pytest.raises(ValueError, match="diverged"):
-        train(shapes, out, TINY, Budget(kimg=10), resume=True, device="cpu")
+        train(shapes, out, TINY, Budget(kimg=kimg), resume=True, device="cpu")
     assert (out / FILE).read_bytes() == before
+
+
+def test_a_checkpoint_of_another_kind_of_device_goes_on_with_fresh_random_numbers(shapes: Path, tmp_path: Path):
+    out = tmp_path / "run"
+    train(shapes, out, TINY, Budget(kimg=0.008), device="cpu")
+    tensors, cfg, facts = load_checkpoint(out / FILE)
+    save_checkpoint(out / FILE, {**tensors, "rng": torch.zeros(16, dtype=torch.uint8)}, cfg, facts)
+    train(shapes, out, TINY, Budget(kimg=0.016), resume=True, device="cpu")
+    assert load_checkpoint(out / FILE)[2].seen == 16
+
+
+@pytest.mark.parametrize("name", ["toaster", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(name: str):
+    with pytest.raises(ValueError, match=name):
+        find_device(name)
 
 
 def test_batches_show_every_picture_once_an_epoch_and_go_on_where_they_stopped():
@@ -97,11 +122,14 @@ def test_a_multiple_is_crossed_once():
 def test_a_signal_stops_the_run_with_a_checkpoint(number: int, shapes: Path, tmp_path: Path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "ganapp", "train", str(shapes), "--out", str(out), "--batch", "8"]
-    small = ["--network.width", "16", "--network.base", "256", "--device", "cpu"]
-    process = subprocess.Popen([*command, *small], env={**os.environ, "OMP_NUM_THREADS": "1"})
-    wait_for(out / "log.jsonl")
-    process.send_signal(number)
-    assert process.wait(60) == 0
+    small = ["--network.width", "16", "--network.base", "256", "--device", "cpu", "--threads", "1"]
+    with subprocess.Popen([*command, *small, "--minutes", "5"]) as process:
+        try:
+            wait_for(out / "log.jsonl")
+            process.send_signal(number)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
     assert load_checkpoint(out / FILE)[2].seen > 0
 
 

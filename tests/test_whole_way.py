@@ -13,7 +13,7 @@ from ganapp.serve.library import Library
 
 
 def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # two threads crawl where anything else runs
     line = [sys.executable, "-m", *map(str, words)]
     return subprocess.run(line, capture_output=True, text=True, env=environment, timeout=300)
 

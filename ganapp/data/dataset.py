@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from ganapp.images import premultiply
 
+FACTS = {"name", "resolution", "channels", "attributes", "pixel_size", "licence", "statement"}
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -37,7 +39,7 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Eight hex digits that change when a picture or a label does."""
-        crc = zlib.crc32(self.labels.numpy().tobytes(), zlib.crc32(self.pixels.numpy().tobytes()))
+        crc = zlib.crc32(self.labels.numpy(), zlib.crc32(self.pixels.numpy()))
         return f"{crc:08x}"
 
     def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -57,8 +59,12 @@ def load_dataset(folder: Path) -> Dataset:
             rows = list(csv.DictReader(file))
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename}: missing; make the dataset with `python -m ganapp prepare`") from None
+    except ValueError:
+        raise ValueError(f"{folder}/dataset.json is not JSON; prepare the dataset again") from None
     if not rows:
         raise ValueError(f"{folder}/metadata.csv: no pictures; prepare the dataset again")
+    if missing := FACTS - facts.keys():
+        raise ValueError(f"{folder}/dataset.json: no {', '.join(sorted(missing))}; prepare the dataset again")
     attributes = {name: tuple(values) for name, values in facts["attributes"].items()}
     R, C = facts["resolution"], facts["channels"]
     pixels = np.empty((len(rows), C, R, R), np.uint8)

@@ -53,10 +53,10 @@ def normalize_2nd_moment(x: Tensor) -> Tensor:
 def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:
     """x [N, c, H, W] with one more channel: the deviation within groups of images (arXiv:1710.10196, sec. 3).
 
-    It lets a discriminator see that a batch lacks variety. N must be a multiple of `group`, or smaller.
+    It lets a discriminator see that a batch lacks variety. N must be a multiple of `group`.
     """
     N, _, H, W = x.shape
-    G = math.gcd(N, group)
+    G = min(group, N)
     y = x.float().view(G, N // G, *x.shape[1:])  # [G, N/G, c, H, W]
     y = (y.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))  # [N/G]
     y = y.to(x.dtype).repeat(G).view(N, 1, 1, 1).expand(N, 1, H, W)

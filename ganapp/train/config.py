@@ -23,6 +23,10 @@ class TrainConfig:
     """Steps between two penalties; their weight grows by the same factor."""
     batch: int = 32
     lr: float = 2.5e-3
+    lr_hold_kimg: float = 0.0
+    """The learning rate stays for this long..."""
+    lr_half_life_kimg: float = float("inf")
+    """...then falls by half over each of these, which settles flat colours; inf keeps it."""
     style_mixing: float = 0.3
     """Share of images made from two latents."""
     label_dropout: float = 0.4
@@ -43,11 +47,19 @@ class TrainConfig:
         for name in ("gamma", "lr", "grid_kimg", "checkpoint_kimg", "ema_kimg", "ema_rampup"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}")
-        if self.batch < 2 or self.penalty_every < 1:
-            raise ValueError("batch must be at least 2 and penalty_every at least 1")
+        if not (self.lr_hold_kimg >= 0 and self.lr_half_life_kimg > 0):
+            raise ValueError("lr_hold_kimg must be 0 or more and lr_half_life_kimg positive")
+        if self.batch < 4 or self.batch % 4:
+            raise ValueError(f"batch must be a multiple of 4, not {self.batch}: images are compared in groups of 4")
+        if self.penalty_every < 1:
+            raise ValueError(f"penalty_every must be at least 1, not {self.penalty_every}")
         for name in ("style_mixing", "label_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
+
+    def lr_at(self, seen: int) -> float:
+        """The learning rate after `seen` images."""
+        return self.lr * 0.5 ** (max(0.0, seen / 1000 - self.lr_hold_kimg) / self.lr_half_life_kimg)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -67,7 +79,8 @@ class TrainConfig:
 DEFAULT = TrainConfig()
 PRESETS = {
     "default": DEFAULT,
-    # Sized for an evening of one CPU core; a step costs two thirds of the default's.
-    "critters64": replace(DEFAULT, network=StyleGAN2Config(width=96, base=1536)),
-    "faces32": replace(DEFAULT, network=StyleGAN2Config(width=96, base=1536)),
+    # For two to three hours of one CPU core, 300 kimg and more: a step costs two thirds of the default's.
+    "critters64": replace(
+        DEFAULT, network=StyleGAN2Config(width=96, base=1536), lr_hold_kimg=220.0, lr_half_life_kimg=70.0
+    ),
 }

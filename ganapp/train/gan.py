@@ -1,6 +1,7 @@
 """The state of a GAN in training, and one step of it."""
 
 import copy
+import logging
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from ganapp.models import MODELS
 from ganapp.train.checkpoint import RunFacts, pack_module, pack_optimizer, unpack_module, unpack_optimizer
 from ganapp.train.config import TrainConfig
 from ganapp.train.losses import discriminator_loss, generator_loss, gradient_penalty
+
+log = logging.getLogger(__name__)
 
 W_AVG_STEP = 0.002  # share of a step's mean style in the running mean
 ALL_HIDDEN = 1 / 3  # share of the label-dropped images that lose every attribute
@@ -43,8 +46,12 @@ class TrainState:
             unpack_module(prefix, module, tensors)
         unpack_optimizer("opt_G", self.opt_G, tensors)
         unpack_optimizer("opt_D", self.opt_D, tensors)
-        self.rng.set_state(tensors["rng"])
         self.seen = seen
+        if tensors["rng"].shape == self.rng.get_state().shape:
+            self.rng.set_state(tensors["rng"])
+        else:  # a generator of CUDA has another state than one of the CPU
+            self.rng.manual_seed(seen)
+            log.warning("resumed on another kind of device: what is random from here on is drawn anew")
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,10 @@ def train_step(state: TrainState, real: Tensor, labels: Tensor, attribute_sizes:
     fakes serves both updates, which saves a forward pass of the generator.
     """
     device, rng = real.device, state.rng
+    for group in (*state.opt_G.param_groups, *state.opt_D.param_groups):
+        group["lr"] = cfg.lr_at(state.seen)
     labels = drop_labels(labels, attribute_sizes, cfg.label_dropout, rng)
     with torch.autocast(device.type, torch.bfloat16, enabled=cfg.precision == "bf16"):
-        state.D.requires_grad_(False)
         fake = generate(state.G, labels, cfg.style_mixing, rng)
 
         state.D.requires_grad_(True)

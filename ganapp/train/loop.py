@@ -3,6 +3,7 @@
 import logging
 import math
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.train.checkpoint import FILE, RunFacts, load_checkpoint, save_checkpoint
-from ganapp.train.config import TrainConfig
+from ganapp.train.config import DEFAULT, TrainConfig
 from ganapp.train.gan import Losses, TrainState, new_state, train_step
 from ganapp.train.recorder import Recorder
 
@@ -48,15 +49,21 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
     """Train on the prepared dataset `data` into the folder `out` until the budget is spent or a signal comes.
 
     With `resume`, go on from the checkpoint in `out` with the settings stored there. Raises ValueError when
-    `out` holds a run that is not to be resumed, when there is none to resume or it learnt from other data.
+    `out` holds a run that is not to be resumed, when there is none to resume, it learnt from other data or `cfg`
+    is neither the default nor what it has stored.
     """
-    target = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    target = find_device(device)
     path = out / FILE
     if path.exists() and not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
     tensors = None
     if resume:
-        tensors, cfg, facts = load_checkpoint(path)
+        tensors, stored, facts = load_checkpoint(path)
+        if replace(cfg, precision=stored.precision) not in (stored, replace(DEFAULT, precision=stored.precision)):
+            raise ValueError(
+                f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
+            )
+        cfg = stored
     dataset = load_dataset(data)
     fresh = _facts(dataset)
     if resume and (facts.fingerprint, facts.attributes) != (fresh.fingerprint, fresh.attributes):
@@ -94,7 +101,7 @@ class Run:
         state, cfg = self.state, self.cfg
         sizes = [len(values) for values in self.dataset.attributes.values()]
         started, before = time.monotonic(), self.facts.seconds
-        last_read = (state.seen, started)
+        last_read, status = (state.seen, started), ""
         meter = tqdm(unit="img", initial=state.seen, disable=None, bar_format=METER)
         meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
         if state.seen == 0:
@@ -109,34 +116,41 @@ class Run:
                 if (state.seen // cfg.batch) % LOG_STEPS == 1:
                     rate = (state.seen - last_read[0]) / (time.monotonic() - last_read[1])
                     last_read = (state.seen, time.monotonic())
-                    self.report(losses, rate, seconds, budget, meter)
+                    status = self.report(losses, rate, seconds, budget)
+                    meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
+                    meter.set_postfix_str(status)
                 if crossed(state.seen, cfg.batch, cfg.grid_kimg):
                     self.recorder.grid(state)
                 if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg):
                     self.save(before + time.monotonic() - started)
-                    log.info("%s, %s", meter.desc, meter.postfix)  # all that a log file sees of the meter
+                    log.info("%.1f kimg, %s", state.seen / 1000, status)  # all that a log file sees
         self.save(before + time.monotonic() - started)
         self.recorder.grid(state)
         why = "stopped" if stop() else "finished"
         log.info("%s at %.1f kimg: %s", why, state.seen / 1000, self.path)
 
-    def report(self, losses: Losses, rate: float, seconds: float, budget: Budget, meter: tqdm) -> None:
-        """One line of the log and of the progress meter. Raises ValueError when the losses are not finite."""
+    def report(self, losses: Losses, rate: float, seconds: float, budget: Budget) -> str:
+        """Write a line of the log; how the run stands, in words. Raises ValueError when the losses are not finite."""
         values = {name: float(value) for name, value in vars(losses).items() if value is not None}
         if not all(map(math.isfinite, values.values())):
-            raise ValueError(
-                f"training diverged at {self.state.seen / 1000:.1f} kimg ({values}); the checkpoint in "
-                f"{self.path} is from before: start anew with a lower --lr or a larger --gamma"
-            )
+            raise self.diverged()
         self.recorder.scalars(self.state.seen, {**values, "img_per_sec": rate, "seconds": seconds})
         spent = 1 - budget.left(self.state.seen, seconds)
         left = seconds * (1 / spent - 1) if spent > 0 and seconds > 0 else math.inf
-        meter.postfix = f"G {values['G']:.2f} D {values['D']:.2f}, {rate:.0f} img/s, {duration(left)} left"
-        meter.set_description_str(f"{self.state.seen / 1000:.1f} kimg")
+        return f"G {values['G']:.2f} D {values['D']:.2f}, {rate:.0f} img/s, {duration(left)} left"
 
     def save(self, seconds: float) -> None:
-        save_checkpoint(
-            self.path, self.state.tensors(), self.cfg, replace(self.facts, seen=self.state.seen, seconds=seconds)
+        """Write the checkpoint. Raises ValueError, and leaves the one before, when a weight is not finite."""
+        tensors = self.state.tensors()
+        if not all(t.isfinite().all() for t in tensors.values() if t.is_floating_point()):
+            raise self.diverged()
+        save_checkpoint(self.path, tensors, self.cfg, replace(self.facts, seen=self.state.seen, seconds=seconds))
+
+    def diverged(self) -> ValueError:
+        before = f"the checkpoint {self.path} is from before" if self.path.exists() else "no checkpoint was written"
+        return ValueError(
+            f"training diverged by {self.state.seen / 1000:.1f} kimg; {before}: "
+            "start anew with a lower --lr or a larger --gamma"
         )
 
 
@@ -172,6 +186,16 @@ def batches(count: int, batch: int, seed: int, seen: int) -> Iterator[Tensor]:
         step = (epoch + 1) * per_epoch
 
 
+def find_device(name: str) -> torch.device:
+    """The device of this name; `auto` is CUDA where there is some. Raises ValueError when it cannot be used."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by the kind of device
+        raise ValueError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from None
+
+
 def resolve_precision(wanted: str, device: torch.device) -> str:
     """`auto` as bf16 where the device multiplies bf16 natively, else fp32 (emulated bf16 is slower than fp32)."""
     if wanted != "auto":
@@ -191,7 +215,7 @@ def stop_requested() -> Iterator:
         came.append(number)
         for each, handler in before.items():
             signal.signal(each, handler)
-        print("stopping after this step; --resume goes on from here", flush=True)
+        print("stopping after this step; --resume goes on from here", file=sys.stderr, flush=True)
 
     before = {each: signal.signal(each, on_signal) for each in (signal.SIGINT, signal.SIGTERM)}
     try:

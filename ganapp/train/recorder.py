@@ -28,7 +28,9 @@ class Recorder:
         self.samples = run / "samples"
         self.samples.mkdir(exist_ok=True)
         kept = [line for line in _lines(self.log) if json.loads(line)["seen"] <= seen]
-        self.log.write_text("".join(line + "\n" for line in kept), "utf-8")
+        part = self.log.with_name("log.jsonl.part")
+        part.write_text("".join(line + "\n" for line in kept), "utf-8")
+        part.replace(self.log)
         self.board = SummaryWriter(str(run / "tensorboard"), purge_step=seen)
         self.labels = torch.zeros(COLUMNS * ROWS, dataset.labels.shape[1])
         lower = dataset.labels[: len(self.labels) // 2].float()
