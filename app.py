@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 import sys
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ def main(config: AppConfig) -> int:
     from ganapp.serve.library import Library
 
     host = config.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-    port = config.port if config.port is not None else os.environ.get("GRADIO_SERVER_PORT") or 7860
+    # Taken out of the environment: gradio reads it too, and fails when it is imported if that is no number.
+    asked = os.environ.pop("GRADIO_SERVER_PORT", "")
+    port = config.port if config.port is not None else asked or 7860
     try:
         library = Library(config.weights)
     except BundleError as error:
@@ -55,12 +58,13 @@ def main(config: AppConfig) -> int:
 
 def port_problem(host: str, port: int | str) -> str | None:
     """Why this address cannot be listened on and what to do, or None. From the environment a port is text."""
-    if not str(port).isascii() or not str(port).isdigit() or not 0 < int(port) < 65536:
-        return f"{port} is not a port; choose one from 1 to 65535 with --port"
+    if not re.fullmatch("[0-9]{1,5}", str(port)) or not 0 < int(port) < 65536:
+        return f"{port!r:.60} is not a port; choose one from 1 to 65535 with --port or GRADIO_SERVER_PORT"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # lets it take a port just given up; on Windows, one that is in use
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
         return f"cannot listen on {host} port {port} ({error.strerror}); name another with --host or --port"

@@ -9,7 +9,6 @@ import os
 import stat
 import struct
 import warnings
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -20,8 +19,6 @@ from PIL.PngImagePlugin import PngInfo
 
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA
 MAX_BYTES = 128 * 2**20
-MAX_TEXT = 2**16  # bytes of one text chunk, unpacked
-MAX_TEXTS = 64
 PIXEL_ART = 64  # a picture of at most so many pixels a side is enlarged by whole factors only
 
 # Formats with a signature, decoded in this process: EPS would start Ghostscript, TGA opens almost anything.
@@ -176,46 +173,6 @@ def save_png(path: Path, image: np.ndarray, text: Mapping[str, str] | None = Non
     part = path.with_name(path.name + ".part")
     part.write_bytes(encode_png(image, text))
     os.replace(part, path)
-
-
-def read_png_text(source: Path | bytes) -> dict[str, str]:
-    """The text chunks of a PNG file, at most MAX_TEXTS of MAX_TEXT bytes; longer and damaged ones are left out.
-
-    Decodes no pixels. Raises ImageError if the file is not a PNG.
-    """
-    data = _read(source)
-    if not data.startswith(PNG_SIGNATURE):
-        raise ImageError("is not a PNG file")
-    texts: dict[str, str] = {}
-    at = len(PNG_SIGNATURE)
-    while at + 12 <= len(data) and len(texts) < MAX_TEXTS:
-        (length,) = struct.unpack_from(">I", data, at)
-        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        at += 12 + length
-        if kind in (b"tEXt", b"zTXt", b"iTXt") and length <= MAX_TEXT:
-            try:
-                key, value = _text_chunk(kind, body)
-            except (ValueError, zlib.error):
-                continue
-            texts[key] = value
-    return texts
-
-
-def _text_chunk(kind: bytes, body: bytes) -> tuple[str, str]:
-    """Keyword and text of one chunk (PNG specification, 11.3.3). Raises ValueError or zlib.error if damaged."""
-    keyword, rest = body.split(b"\0", 1)
-    encoding, packed = "latin-1", kind == b"zTXt"
-    if kind == b"zTXt":
-        rest = rest[1:]
-    elif kind == b"iTXt":
-        encoding, packed = "utf-8", rest[:1] == b"\1"
-        _language, _translated, rest = rest[2:].split(b"\0", 2)
-    if packed:
-        unpacker = zlib.decompressobj()
-        rest = unpacker.decompress(rest, MAX_TEXT)
-        if not unpacker.eof:
-            raise ValueError("too long or cut off")
-    return keyword.decode("latin-1"), rest.decode(encoding)
 
 
 def _read(source: Path | bytes | BinaryIO) -> bytes:

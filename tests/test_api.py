@@ -11,7 +11,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from ganapp.images import load_image, read_png_text, save_png
+from ganapp.images import load_image, save_png
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Mix, Sample
 from ganapp.ui.mix import mixing_grid
@@ -25,6 +25,11 @@ def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )
     yield client
     client.close()
+
+
+def record_of(path: Path | str) -> dict:
+    with Image.open(path) as picture:
+        return json.loads(picture.text[RECORD_KEY])
 
 
 def test_there_are_four_calls_and_each_is_explained(client: Client):
@@ -50,7 +55,7 @@ def test_sample_needs_no_more_than_a_seed_and_a_count(client: Client, library: L
 def test_the_record_of_an_image_is_the_call_that_draws_it_again(client: Client):
     labels = {"body_color": "red"}
     [item] = client.predict(model="critters", seed=5, count=1, psi=1.2, noise_seed=3, labels=labels, api_name="/sample")
-    record = json.loads(read_png_text(Path(item["image"]))[RECORD_KEY])
+    record = record_of(item["image"])
     assert record.pop("kind") == "sample"
     [again] = client.predict(**record, api_name="/sample")
     assert Path(again["image"]).read_bytes() == Path(item["image"]).read_bytes()
@@ -59,7 +64,7 @@ def test_the_record_of_an_image_is_the_call_that_draws_it_again(client: Client):
 @pytest.mark.parametrize("values", [{}, {"model": "faces", "source_seeds": "1-2", "layers": "0, 2", "psi": 1}])
 def test_mix_answers_a_grid(client: Client, library: Library, values: dict):
     path = Path(client.predict(**values, api_name="/mix"))
-    record = json.loads(read_png_text(path)[RECORD_KEY])
+    record = record_of(path)
     assert record.pop("kind") == "mix"
     assert np.array_equal(load_image(path), mixing_grid(library, Mix.checked(library, **record)))
 

@@ -11,9 +11,9 @@ import app
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def start(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The app started with these arguments, from another folder, without an address from the environment."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GRADIO_SERVER")}
+def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The app started with these arguments and variables, from another folder, without an address from outside."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GRADIO_SERVER")} | variables
     command = [sys.executable, str(ROOT / "app.py"), *arguments]
     return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=60)
 
@@ -38,8 +38,41 @@ def test_a_port_that_is_taken_is_said_in_one_line(weights_dir: Path):
     assert f"port {port}" in ran.stderr and "--port" in ran.stderr and len(ran.stderr.splitlines()) == 1
 
 
+def test_a_port_in_the_environment_that_is_no_number_is_said_in_one_line(weights_dir: Path):
+    ran = start("--weights", str(weights_dir), GRADIO_SERVER_PORT="http")
+    assert ran.returncode == 2
+    assert "'http' is not a port" in ran.stderr and "GRADIO_SERVER_PORT" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_port_in_the_environment_is_not_looked_at_where_another_is_named(weights_dir: Path):
+    script = f"""
+import sys
+from pathlib import Path
+
+import app
+
+app.port_problem = lambda host, port: f"stop at {{port}}"
+code = app.main(app.AppConfig(weights=Path({str(weights_dir)!r}), port=8123))
+import gradio
+sys.exit(code)
+"""
+    environment = {**os.environ, "GRADIO_SERVER_PORT": "http"}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stderr) == (2, "stop at 8123\n")
+
+
 @pytest.mark.parametrize(
-    ("host", "port"), [("127.0.0.1", 0), ("127.0.0.1", 70_000), ("127.0.0.1", "http"), ("no.such.host.invalid", 7860)]
+    ("host", "port"),
+    [
+        ("127.0.0.1", 0),
+        ("127.0.0.1", 70_000),
+        ("127.0.0.1", "http"),
+        ("127.0.0.1", "9" * 5000),
+        ("no.such.host.invalid", 7860),
+    ],
 )
 def test_an_address_that_cannot_be_is_a_problem_and_not_an_exception(host: str, port: int | str):
     assert "--port" in app.port_problem(host, port)

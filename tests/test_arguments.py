@@ -1,4 +1,5 @@
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,14 @@ def test_seeds_are_a_list_or_text_with_ranges(value, seeds: list[int]):
 def test_other_lists_are_refused(value, message: str):
     with pytest.raises(ValueError, match=message):
         arguments.seeds(value, "seeds", 1, 8)
+
+
+@pytest.mark.parametrize("text", [" " * 10_000 + "x", "- " * 5_000, "1" + " " * 9_990 + "-"])
+def test_a_long_text_costs_no_time(text: str):
+    start = time.process_time()
+    with pytest.raises(ValueError, match="seeds must be"):
+        arguments.seeds(text, "seeds", 1, 8)
+    assert time.process_time() - start < 0.1
 
 
 @given(st.text(max_size=40))

@@ -1,5 +1,6 @@
 """The page as people see it, in a headless Chromium that may talk to the app alone."""
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -185,6 +186,26 @@ def test_an_interpolation_plays_and_scrubs_without_asking_the_server(visit: Visi
     assert download.value.suggested_filename == "critters-walk-5-6-7.mp4"
 
 
+def test_an_open_walk_is_played_there_and_back(visit: Visit):
+    page = visit.open()
+    visit.tab("Interpolation")
+    page.get_by_label("the stops of the walk").fill("5, 6")
+    page.get_by_label("Closed loop").uncheck()
+    expect(page.locator("#player output")).to_contain_text("/ 25", timeout=20_000)
+    frames = page.locator("#player canvas").evaluate(
+        """async (canvas) => {
+            const frames = [];
+            const seen = () => frames.push(Number(canvas.dataset.frame));
+            const observer = new MutationObserver(seen);
+            observer.observe(canvas, { attributes: true, attributeFilter: ["data-frame"] });
+            while (frames.length < 60) await new Promise(requestAnimationFrame);
+            return frames;
+        }"""
+    )
+    assert {0, 24} <= set(frames)
+    assert {abs(after - before) for before, after in itertools.pairwise(frames)} == {1}
+
+
 def test_cleanup_enlarges_what_is_uploaded(visit: Visit, tmp_path: Path):
     picture = np.zeros((10, 12, 4), np.uint8)
     picture[3:7] = (200, 30, 30, 255)
@@ -199,6 +220,7 @@ def test_cleanup_enlarges_what_is_uploaded(visit: Visit, tmp_path: Path):
     result = page.locator("#cleanup-out img")
     expect(result).to_have_js_property("naturalWidth", 48, timeout=10_000)
     assert colours(result) == 2
+    expect(page.locator("#cleanup-sizes")).to_have_text("12 × 10 → 48 × 40")
 
 
 def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: Server):

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("contract", "images", "latents", "data", "models", "train", "metrics", "serve", "ui")
 
 # What a part may import of ganapp, beside itself. `app.py` and `export` stand outside the package.
 MAY_IMPORT = {

@@ -11,6 +11,7 @@ from tiny_bundle import CRITTERS, FACES, write_bundle
 
 from ganapp.contract import MAPPING, SYNTHESIS, BundleError
 from ganapp.serve.library import Library
+from ganapp.serve.onnxfile import read_model
 
 
 def test_the_favourite_comes_first_and_the_rest_by_name(tmp_path: Path):
@@ -93,6 +94,38 @@ def test_other_folders_and_files_are_passed_over(tmp_path: Path):
     (tmp_path / "README.md").write_text("weights")
     library = Library(tmp_path)
     assert library.names() == ["faces"] and not library.broken
+
+
+def test_a_hidden_folder_is_an_export_under_way_and_no_model(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    write_bundle(tmp_path / ".critters.part", CRITTERS)
+    library = Library(tmp_path)
+    assert library.names() == ["faces"] and not library.broken
+
+
+@pytest.mark.parametrize("method", ["read_bytes", "stat"])
+def test_a_file_that_may_not_be_read_is_named_and_the_others_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+):
+    write_bundle(tmp_path / "faces", FACES)
+    write_bundle(tmp_path / "critters", CRITTERS)
+    allowed = getattr(Path, method)
+
+    def refuse(path: Path, **options: bool):  # chmod would not: tests may run as root, who may read anything
+        if path.parent.name == "critters":
+            raise PermissionError(13, "Permission denied", str(path))
+        return allowed(path, **options)
+
+    monkeypatch.setattr(Path, method, refuse)
+    library = Library(tmp_path)
+    assert library.names() == ["faces"]
+    assert re.search("critters.*: cannot be read .Permission denied.", library.broken["critters"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_a_file_that_fails_while_it_is_read_is_a_bundle_error():
+    with pytest.raises(BundleError, match="cannot be read"):
+        read_model(Path("/proc/self/mem"))
 
 
 def test_a_folder_that_leads_out_of_the_weights_is_not_followed(tmp_path: Path):

@@ -187,6 +187,12 @@ def test_links_are_never_followed(folder, tmp_path):
     assert (summary.images, summary.skipped) == (12, 3)
 
 
+def test_a_junction_of_windows_is_a_link(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "isjunction", lambda path: os.path.basename(path) == "b", raising=False)
+    summary = prepare(str(folder), tmp_path / "out", 32)
+    assert (summary.images, summary.skipped) == (9, 1)
+
+
 def test_hidden_and_system_files_are_passed_over(folder, tmp_path):
     for name in (".hidden.png", "__MACOSX/._0.png", "Thumbs.db", ".git/x.png"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -260,7 +266,7 @@ def test_a_zip_whose_entries_overlap_is_refused(tmp_path):
 
 def test_the_columns_of_a_table_stay_and_the_categorical_ones_become_attributes(folder, tmp_path):
     lines = ["file_name,kind,title,constant,size"]
-    lines += [f"{'abcd'[i % 4]}/{i}.png,{'cat' if i % 2 else 'dog'},title {i}, x,{i + 1}" for i in range(11)]
+    lines += [f"{'abcd'[i % 4]}/{i}.png,{'cat' if i % 2 else 'dog'},title {i}, x,{i // 2 % 5 + 1}" for i in range(11)]
     (folder / "metadata.csv").write_text("\n".join(lines) + "\nnowhere.png,cat,t,x,\n")
     (folder / "a" / "metadata.csv").write_text("file_name,kind\n0.png,fish\n")
     summary = prepare(str(folder), tmp_path / "out", 32)
@@ -269,14 +275,12 @@ def test_the_columns_of_a_table_stay_and_the_categorical_ones_become_attributes(
     made = rows(tmp_path / "out")
     assert made[1] == {
         "file_name": "00/00001.png", "source": "a/4.png",
-        "kind": "dog", "title": "title 4", "constant": "x", "size": "5",
+        "kind": "dog", "title": "title 4", "constant": "x", "size": "3",
     }  # fmt: skip
     assert made[11]["source"] == "d/11.png"
     assert made[11]["kind"] == ""
     attributes = record(tmp_path / "out")["attributes"]
-    assert list(attributes) == ["kind", "title", "size"]
-    assert attributes["kind"] == ["cat", "dog"]
-    assert attributes["size"] == [str(i) for i in range(1, 12)]
+    assert attributes == {"kind": ["cat", "dog"], "size": ["1", "2", "3", "4", "5"]}
 
 
 def test_an_id_fits_the_stem_or_the_number_at_its_end(tmp_path):
@@ -298,7 +302,7 @@ def test_an_id_that_fits_two_pictures_is_an_error(folder, tmp_path):
 
 
 def test_a_folder_zipped_whole_keeps_its_table(folder, tmp_path):
-    (folder / "labels.csv").write_text("file,kind\na/0.png,first\n./b/1.png,second\n")
+    (folder / "labels.csv").write_text("file,kind\na/0.png,first\n./b/1.png,second\na/4.png,first\na/8.png,second\n")
     entries = {f"pictures/{name}": data for name, data in contents(folder).items()}
     prepare(str(zipped(tmp_path / "a.zip", entries)), tmp_path / "out", 32)
     assert record(tmp_path / "out")["attributes"] == {"kind": ["first", "second"]}
@@ -315,7 +319,6 @@ def test_a_folder_zipped_whole_keeps_its_table(folder, tmp_path):
         (b"name,a\nx.png,1\n", "line 1: none of the columns names the picture"),
         (b"file_name,\nx.png,1\n", "line 1: column 2 has no name"),
         (b"file_name,a,a\nx.png,1,2\n", "line 1: two columns are called 'a'"),
-        (b"file_name,source\nx.png,1\n", "line 1: the column 'source' is one that prepare writes itself"),
         (b"file_name,a\nx.png,1\ny.png,\xff\n", "line 3: is not UTF-8"),
         (b'file_name,a\nx.png,"open\n', "line 2: unexpected end of data"),
     ],
@@ -337,6 +340,39 @@ def test_unknown_values_are_no_values_and_too_many_are_no_attribute():
     values = [{"a": ["", "any", "x", "y"][i % 4], "many": str(i % 65), "most": str(i % 64)} for i in range(130)]
     attributes = attribute_values(["a", "many", "most"], values)
     assert attributes == {"a": ["x", "y"], "most": [str(i) for i in range(64)]}
+
+
+def test_values_that_do_not_repeat_are_no_attribute():
+    values = [{"title": f"title {i}", "pair": f"pair {i // 2}", "few": "ab"[i] if i < 2 else ""} for i in range(20)]
+    assert list(attribute_values(["title", "pair", "few"], values)) == ["pair"]
+    values[0]["pair"] = "one more"
+    assert not attribute_values(["pair"], [{"pair": row["pair"]} for row in values])
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_a_dataset_may_be_prepared_again_and_keeps_its_attributes(as_zip: bool, folder, tmp_path, caplog):
+    lines = [f"{'abcd'[i % 4]}/{i}.png,{'cat' if i % 2 else 'dog'}" for i in range(12)]
+    (folder / "metadata.csv").write_text("file_name,kind\n" + "\n".join(lines))
+    prepare(str(folder), tmp_path / "first", 64)
+    source = tmp_path / "first"
+    if as_zip:
+        source = zipped(tmp_path / "first.zip", {f"first/{name}": data for name, data in contents(source).items()})
+    with caplog.at_level(logging.WARNING):
+        summary = prepare(str(source), tmp_path / "second", 32)
+    assert not caplog.messages
+    assert (summary.images, summary.skipped, summary.pictures_without_row) == (12, 0, 0)
+    assert record(tmp_path / "second")["attributes"] == {"kind": ["cat", "dog"]}
+    was = [(row["file_name"], row["kind"]) for row in rows(tmp_path / "first")]
+    now = [(row["source"].removeprefix("first/"), row["kind"]) for row in rows(tmp_path / "second")]
+    assert now == was
+
+
+def test_only_the_record_at_the_top_is_passed_over(folder, tmp_path, caplog):
+    for place in (folder, folder / "a"):
+        (place / "dataset.json").write_text("{}")
+    with caplog.at_level(logging.WARNING):
+        prepare(str(folder), tmp_path / "out", 32)
+    assert caplog.messages == ["skipped a/dataset.json: is not an image"]
 
 
 # The target

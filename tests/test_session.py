@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -48,8 +49,20 @@ def test_a_session_runs(model: bytes):
     assert images.shape == (2, 8, 8, 3) and images.dtype == np.uint8
 
 
-def test_at_least_one_cpu_is_usable():
-    assert usable_cpus() >= 1
+@pytest.mark.parametrize(
+    ("quota", "cpus"),
+    [("max 100000\n", None), ("50000 100000\n", 1), ("100000 100000\n", 1), ("", None), ("1 0", None)],
+)
+def test_no_more_cpus_are_used_than_a_container_is_given_time_for(quota: str, cpus: int | None, tmp_path: Path):
+    free = usable_cpus(tmp_path / "missing")
+    assert free >= 1
+    (tmp_path / "cpu.max").write_text(quota)
+    assert usable_cpus(tmp_path / "cpu.max") == (cpus or free)
+
+
+def test_a_quota_beyond_the_machine_adds_no_cpus(tmp_path: Path):
+    (tmp_path / "cpu.max").write_text("99900000 100000\n")
+    assert usable_cpus(tmp_path / "cpu.max") == usable_cpus(tmp_path / "missing")
 
 
 @pytest.mark.gpu

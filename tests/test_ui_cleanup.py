@@ -49,9 +49,18 @@ def test_a_bad_value_is_refused_by_its_name(values: tuple, message: str):
 
 def test_a_file_becomes_a_png_named_after_it(tmp_path: Path):
     save_png(tmp_path / "cat.png", PIXELS)
-    path = Path(cleanup_file(file_record(str(tmp_path / "cat.png")), 4, "auto"))
-    assert path.name == "cat-24x32.png"
-    assert np.array_equal(load_image(path), cleanup(PIXELS, 4, "auto"))
+    enlarged = cleanup_file(file_record(str(tmp_path / "cat.png")), 4, "auto")
+    assert Path(enlarged.path).name == "cat-24x32.png"
+    assert np.array_equal(load_image(Path(enlarged.path)), cleanup(PIXELS, 4, "auto"))
+    assert enlarged.sizes() == "6 × 8 → 24 × 32"
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".png", "猫" * 90 + ".png"])
+def test_a_long_name_is_cut_and_keeps_the_size_in_it(name: str, tmp_path: Path):
+    save_png(tmp_path / "upload", PIXELS)
+    record = {**file_record(str(tmp_path / "upload")), "orig_name": name}
+    made = Path(cleanup_file(record, 4, "auto").path).name
+    assert made.startswith(name[:20]) and made.endswith("-24x32.png") and len(made.encode()) < 120
 
 
 def test_what_is_not_a_picture_is_named(tmp_path: Path):

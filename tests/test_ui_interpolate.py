@@ -7,14 +7,14 @@ from PIL import Image
 
 from ganapp.images import load_image
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import Interpolation, Sample
+from ganapp.serve.recipe import PSI, Interpolation, Sample
 from ganapp.ui.animation import PLAYABLE, encode, enlarging_factor
 from ganapp.ui.interpolate import draw, interpolate
 from ganapp.ui.sample import sample
 
 
 def recipe(library: Library, model="critters", seeds=(1, 2, 3), frames=4, space="w", loop=True, **rest):
-    values = {"psi": 0.7, "noise_seed": 0, "labels": None, "fps": 12, "format": "mp4", "background": "white"} | rest
+    values = {"psi": PSI, "noise_seed": 0, "labels": None, "fps": 12, "format": "mp4", "background": "white"} | rest
     return Interpolation.checked(library, model, list(seeds), frames, space, loop, **values)
 
 

@@ -1,17 +1,19 @@
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from ganapp.images import load_image, read_png_text
+from ganapp.images import load_image
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import RECORD_KEY, Mix, Sample
+from ganapp.serve.recipe import PSI, RECORD_KEY, Mix, Sample
 from ganapp.ui.mix import GAP, draw, layer_choices, mixing_grid
 from ganapp.ui.sample import sample
 
 
 def recipe(library: Library, layers="coarse", model="critters") -> Mix:
-    return Mix.checked(library, model, [1, 2, 3], [11, 12], layers, 0.7, 0, None)
+    return Mix.checked(library, model, [1, 2, 3], [11, 12], layers, PSI, 0, None)
 
 
 def cell(grid: np.ndarray, row: int, column: int, side: int = 16) -> np.ndarray:
@@ -43,7 +45,8 @@ def test_the_file_is_the_grid_with_its_record(library: Library, model: str):
     made = recipe(library, model=model)
     with open(draw(library, made), "rb") as file:
         png = file.read()
-    assert json.loads(read_png_text(png)[RECORD_KEY])["source_seeds"] == [1, 2, 3]
+    with Image.open(io.BytesIO(png)) as picture:
+        assert json.loads(picture.text[RECORD_KEY])["source_seeds"] == [1, 2, 3]
     assert np.array_equal(load_image(png), mixing_grid(library, made))
 
 

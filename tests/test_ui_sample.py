@@ -3,9 +3,10 @@ import json
 import zipfile
 
 import numpy as np
+from PIL import Image
 from tiny_bundle import CRITTERS, FACES
 
-from ganapp.images import load_image, read_png_text
+from ganapp.images import load_image
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Sample
 from ganapp.ui import controls
@@ -36,7 +37,8 @@ def test_every_parameter_of_a_recipe_changes_the_image(library: Library):
 
 def test_a_png_carries_the_record_that_draws_it_again(library: Library):
     [(png, name, _)] = draw(library, Sample("critters", seed=7, count=1, labels={"body_color": "red"})).pngs
-    record = json.loads(read_png_text(png)[RECORD_KEY])
+    with Image.open(io.BytesIO(png)) as picture:
+        record = json.loads(picture.text[RECORD_KEY])
     assert record.pop("kind") == "sample" and record["labels"] == {"body_color": "red"}
     [(again, _)] = sample(library, Sample.checked(library, **record))
     assert np.array_equal(load_image(png), again)

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,6 +12,7 @@ from ganapp.contract import ANY
 from ganapp.data.sources import PrepareError, natural, printable
 
 KEYS = ("file_name", "file", "filename", "image", "id")  # the first that is in the header names the picture
+OWN = "source"  # prepare's own column: that of an older dataset gives way to where its pictures lie now
 MAX_VALUES = 64
 
 
@@ -68,6 +70,7 @@ def read_table(data: bytes, name: str) -> Table:
             if len(fields) != len(header):
                 raise PrepareError(f"{where}: has {len(fields)} fields, the header has {len(header)}")
             row = dict(zip(header, (value.strip() for value in fields), strict=True))
+            row.pop(OWN, None)
             picture = row.pop(key)
             picture = _plain(picture) if key == "id" else picture.replace("\\", "/").removeprefix("./")
             if not picture:
@@ -77,20 +80,25 @@ def read_table(data: bytes, name: str) -> Table:
             rows[picture] = row
     except csv.Error as error:
         raise PrepareError(f"{name}: line {reader.line_num}: {error}") from None
-    return Table([column for column in header if column != key], rows, by_id=key == "id")
+    return Table([column for column in header if column not in (key, OWN)], rows, by_id=key == "id")
 
 
 def attribute_values(columns: Iterable[str], rows: Iterable[dict[str, str]]) -> dict[str, list[str]]:
     """The columns that can condition a model: those with 2 to MAX_VALUES different values, in natural order.
 
-    An empty value and "any" mean unknown and are no values.
+    A value must stand for two pictures on average: titles, which differ from picture to picture, say nothing that
+    a model could learn. An empty value and "any" mean unknown and are no values.
     """
-    values: dict[str, set[str]] = {column: set() for column in columns}
+    values: dict[str, Counter[str]] = {column: Counter() for column in columns}
     for row in rows:
         for column, value in row.items():
-            values[column].add(value)
-    known = {column: sorted(found - {"", ANY}, key=natural) for column, found in values.items()}
-    return {column: found for column, found in known.items() if 2 <= len(found) <= MAX_VALUES}
+            if value not in ("", ANY):
+                values[column][value] += 1
+    return {
+        column: sorted(found, key=natural)
+        for column, found in values.items()
+        if 2 <= len(found) <= min(MAX_VALUES, found.total() // 2)
+    }
 
 
 def _plain(number: str) -> str:
@@ -112,6 +120,4 @@ def _check_header(header: list[str], name: str) -> str:
     if key is None:
         listed = printable(", ".join(header))[:200]
         raise PrepareError(f"{where}: none of the columns names the picture ({', '.join(KEYS)}); there are: {listed}")
-    if "source" in header:
-        raise PrepareError(f"{where}: the column 'source' is one that prepare writes itself; rename it")
     return key

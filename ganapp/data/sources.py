@@ -13,6 +13,7 @@ from ganapp.images import MAX_BYTES, ImageError
 
 MAX_ENTRIES = 1_000_000
 TABLES = ("metadata.csv", "labels.csv")  # the first that is there counts
+RECORD = "dataset.json"  # of a source that is a dataset itself
 JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
@@ -35,10 +36,10 @@ class Source:
     root: str = ""
 
     def settle(self) -> "Source":
-        """The source with its names in order and its tables taken out of them."""
+        """The source with its names in order and its tables and record taken out of them."""
         tables = [self.root + table for table in TABLES if self.root + table in self.names]
         self.table = tables[0] if tables else None
-        self.names = sorted(set(self.names) - set(tables), key=natural)
+        self.names = sorted(set(self.names) - {*tables, self.root + RECORD}, key=natural)
         self.skipped.sort(key=lambda item: natural(item[0]))
         return self
 
@@ -78,6 +79,12 @@ def _ignored(part: str) -> bool:
     return part.startswith(".") or part.lower() in JUNK
 
 
+def _is_link(entry: os.DirEntry) -> bool:
+    """Whether the entry is a symbolic link or, as far as Python can tell (from 3.12), a junction of Windows."""
+    is_junction = getattr(os.path, "isjunction", None)
+    return entry.is_symlink() or (is_junction is not None and is_junction(entry.path))
+
+
 def _folder(top: Path) -> Source:
     source = Source(read=lambda name: top / name)
     folders = [""]
@@ -92,7 +99,7 @@ def _folder(top: Path) -> Source:
             name = prefix + entry.name
             if _ignored(entry.name):
                 continue
-            if entry.is_symlink():  # it may lead out of the source, or round in a circle
+            if _is_link(entry):  # it may lead out of the source, or round in a circle
                 source.skipped.append((name, "is a link"))
             elif entry.is_dir(follow_symlinks=False):
                 folders.append(name + "/")

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ganapp.data.sources import PrepareError, printable
+from ganapp.data.sources import RECORD, PrepareError, printable
 
-RECORD = "dataset.json"
 METADATA = "metadata.csv"
 MADE_BY = {"made_by": "ganapp prepare"}  # only a folder whose record says so is ever replaced or deleted
 

@@ -16,7 +16,7 @@ class Library:
     """The generators under `weights_dir`, one folder each. Safe from many threads.
 
     `specs` has the usable ones by folder name, the default first; `broken` the reason for each other one.
-    Folders without a generator's files, such as an upscaler's, are passed over.
+    Folders without a generator's files, such as an upscaler's, and hidden ones are passed over.
     """
 
     def __init__(self, weights_dir: Path) -> None:
@@ -24,18 +24,28 @@ class Library:
         self.weights_dir = weights_dir
         self.specs: dict[str, GeneratorSpec] = {}
         self.broken: dict[str, str] = {}
-        if not weights_dir.is_dir():
-            raise BundleError(f"{weights_dir}: no such folder; name one with --weights")
+        try:
+            if not weights_dir.is_dir():
+                raise BundleError(f"{weights_dir}: no such folder; name one with --weights")
+            folders = sorted(weights_dir.iterdir(), key=lambda folder: (folder.name != FAVOURITE, folder.name))
+        except OSError as error:
+            raise BundleError(
+                f"{weights_dir}: cannot be read ({error.strerror}); name another with --weights"
+            ) from None
         root = weights_dir.resolve()
-        for folder in sorted(weights_dir.iterdir(), key=lambda folder: (folder.name != FAVOURITE, folder.name)):
-            if not folder.is_dir() or not _holds_a_generator(folder):
+        for folder in folders:
+            if folder.name.startswith("."):  # what an export is still writing, or a tool keeps for itself
                 continue
             try:
+                if not folder.is_dir() or not _holds_a_generator(folder):
+                    continue
                 if not folder.resolve().is_relative_to(root):
                     raise BundleError(f"{folder}: leads out of {weights_dir}; copy the folder into it")
                 self.specs[folder.name] = read_spec(folder)
             except BundleError as error:
                 self._give_up(folder.name, str(error))
+            except OSError as error:
+                self._give_up(folder.name, f"{folder}: cannot be read ({error.strerror}); let this user read it")
         if not self.specs:
             reasons = "".join(f"\n  {reason}" for reason in self.broken.values())
             raise BundleError(

@@ -1,7 +1,9 @@
 """A look inside an ONNX file before ONNX Runtime opens it: its metadata, and whether it reaches for other files.
 
-An ONNX file is a protobuf message. This reads its framing alone, so it needs neither `onnx` nor `protobuf`,
-skips over the weights without copying them, and runs nothing.
+Weights folders are copied from strangers: a file that is broken, huge or no file at all is to be named and passed
+over, and one whose tensors lie "in another file" must not read any file of this machine. An ONNX
+file is a protobuf message; this reads its framing alone, so it needs neither `onnx` nor `protobuf`, skips over the
+weights without copying them, and runs nothing.
 """
 
 from collections.abc import Iterator
@@ -33,14 +35,17 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
     """The whole file and its metadata by key.
 
-    Raises BundleError that says what is wrong with the file and what to do, but for its name: too large, not a
-    plain file, a Git LFS pointer, damaged, or with tensors that lie in other files.
+    Raises BundleError that says what is wrong with the file and what to do, but for its name: too large, not
+    to be read, not a plain file, a Git LFS pointer, damaged, or with tensors that lie in other files.
     """
-    if path.is_symlink() or not path.is_file():
-        raise BundleError("is not a plain file; copy the model file itself into the folder")
-    if path.stat().st_size > MAX_BYTES:
-        raise BundleError(f"is over {MAX_BYTES // 2**20} MiB, the limit; export a smaller model")
-    data = path.read_bytes()
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise BundleError("is not a plain file; copy the model file itself into the folder")
+        if path.stat().st_size > MAX_BYTES:
+            raise BundleError(f"is over {MAX_BYTES // 2**20} MiB, the limit; export a smaller model")
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"cannot be read ({error.strerror or error}); let this user read it") from None
     if data.startswith(b"version https://git-lfs"):
         raise BundleError("is a Git LFS pointer, not the model; run `git lfs pull`")
     metadata: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 from urllib.parse import urlencode
 
@@ -34,7 +34,7 @@ class Sample:
     count: int = 18  # rows of three and of six
     psi: float = PSI
     noise_seed: int = 0
-    labels: Mapping[str, str] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def checked(

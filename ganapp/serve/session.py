@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}  # the exhaustive search takes seconds for every new shape
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of the container that this runs in, if it runs in one
 
 ERRORS_ONLY = 3
 FATAL_ONLY = 4
@@ -73,11 +76,18 @@ def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndar
     return session.run(None, inputs, _run_options(session.get_providers()[0]))[0]
 
 
-def usable_cpus() -> int:
-    """The CPUs that this process may use, which in a container are fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def usable_cpus(quota: Path = CPU_QUOTA) -> int:
+    """The CPUs that this process may use, which in a container are fewer than the machine has.
+
+    A container is held to some CPUs, or to so much time of them all as `quota` says: "200000 100000" is two CPUs'
+    time, "max 100000" no limit. More threads than that would spend most of each period stopped.
+    """
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    try:
+        share, period = quota.read_text().split()
+        return max(1, min(cpus, int(share) // int(period)))
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or no limit
+        return cpus
 
 
 @functools.cache

@@ -113,7 +113,7 @@ def build(library: Library, demo: gr.Blocks) -> None:
         most 4096 pixels a side. method: "nearest" for pixel art, "lanczos" for anything else, "auto" to decide by
         the number of colours.
         """
-        return file_record(cleanup_tab.cleanup_file(image, factor, method))
+        return file_record(cleanup_tab.cleanup_file(image, factor, method).path)
 
     for call in (sample, mix, interpolate, cleanup):
         gr.api(call, api_name=call.__name__, concurrency_id="api", concurrency_limit=LIMIT)

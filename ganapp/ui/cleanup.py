@@ -1,5 +1,6 @@
 """The Cleanup tab: a picture enlarged by a whole factor."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -11,7 +12,7 @@ from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import Sample
 from ganapp.ui import controls, errors, sample
-from ganapp.ui.files import cached, file_record
+from ganapp.ui.files import cached, cut, file_record
 
 METHODS = ("auto", "nearest", "lanczos")
 LABELS = {"auto": "Automatic", "nearest": "Pixel art (nearest)", "lanczos": "Smooth (Lanczos)"}
@@ -44,8 +45,21 @@ def has_few_colours(image: np.ndarray) -> bool:
     return len(np.unique(visible.view(np.uint32))) <= FEW_COLOURS
 
 
-def cleanup_file(file: Raw, factor: Raw, method: Raw) -> str:
-    """The path of the enlarged picture as a PNG; `file` is Gradio's record of an upload.
+@dataclass(frozen=True)
+class Enlarged:
+    """The PNG file of an enlarged picture; `before` and `after` are its width and height in pixels."""
+
+    path: str
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+    def sizes(self) -> str:
+        """As in "64 × 64 → 256 × 256"."""
+        return " → ".join(f"{width} × {height}" for width, height in (self.before, self.after))
+
+
+def cleanup_file(file: Raw, factor: Raw, method: Raw) -> Enlarged:
+    """The enlarged picture; `file` is Gradio's record of an upload.
 
     Raises ValueError for a bad value, and ImageError where the file is not a picture.
     """
@@ -59,7 +73,9 @@ def cleanup_file(file: Raw, factor: Raw, method: Raw) -> str:
     except ImageError as error:
         raise ImageError(f"{name} {error}") from None
     large = cleanup(image, factor, method)
-    return cached(encode_png(large), f"{Path(name).stem}-{large.shape[1]}x{large.shape[0]}.png")
+    before, after = image.shape[1::-1], large.shape[1::-1]
+    path = cached(encode_png(large), f"{cut(Path(name).stem, 80)}-{after[0]}x{after[1]}.png")
+    return Enlarged(path, before, after)
 
 
 def build(library: Library, tab: gr.Tab) -> None:
@@ -67,8 +83,10 @@ def build(library: Library, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
             # The file itself: a decoded copy would have lost transparency and turned with its EXIF tag.
+            gr.HTML("Picture", elem_classes="heading")  # Gradio would write its label across the picture
             image = gr.Image(
                 label="Picture",
+                show_label=False,
                 type="filepath",
                 image_mode=None,
                 format="png",
@@ -83,24 +101,27 @@ def build(library: Library, tab: gr.Tab) -> None:
         with gr.Column(elem_classes="result"):
             result = gr.Image(
                 label="Enlarged",
+                show_label=False,
                 format="png",
                 interactive=False,
                 buttons=["download", "fullscreen"],
                 elem_id="cleanup-out",
                 elem_classes="picture",
             )
+            sizes = gr.HTML(elem_id="cleanup-sizes", elem_classes="story")
 
     @errors.in_the_page()
-    def on_cleanup(file: Raw, factor: Raw, method: Raw) -> str:
-        return cleanup_file(file, factor, method)
+    def on_cleanup(file: Raw, factor: Raw, method: Raw) -> tuple[str, str]:
+        enlarged = cleanup_file(file, factor, method)
+        return enlarged.path, enlarged.sizes()
 
     @errors.in_the_page()
     def on_open(file: Raw, factor: Raw, method: Raw) -> tuple:
         if file is not None:
-            return gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip()
         [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
-        return path, cleanup_file(file_record(path), factor, method)
+        return path, *on_cleanup(file_record(path), factor, method)
 
     inputs = [image, factor, method]
-    go.click(on_cleanup, inputs, result, **controls.drawing("cleanup"))
-    tab.select(on_open, inputs, [image, result], show_progress="hidden", **controls.drawing("cleanup"))
+    go.click(on_cleanup, inputs, [result, sizes], **controls.drawing("cleanup"))
+    tab.select(on_open, inputs, [image, result, sizes], show_progress="hidden", **controls.drawing("cleanup"))

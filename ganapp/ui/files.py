@@ -1,19 +1,35 @@
 """Files for the browser: written into Gradio's cache, which serves them and deletes them when they are old."""
 
 import io
+import os
 import re
+import threading
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from gradio import FileData
-from gradio.processing_utils import save_bytes_to_cache
+from gradio.processing_utils import hash_bytes
 from gradio.utils import get_upload_folder
+
+LONGEST_STEM = 100  # bytes; with a suffix and what Gradio adds it stays far below a file system's 255
 
 
 def cached(data: bytes, name: str) -> str:
-    """The path of a file with these bytes; the same bytes are kept once."""
-    return save_bytes_to_cache(data, file_name(name), get_upload_folder())
+    """The path of a file with these bytes, whole as soon as it is there; the same bytes under one name are kept once.
+
+    Gradio's own save_bytes_to_cache empties and rewrites the file at every call, while another visitor may read it.
+    """
+    # Gradio's hash is SHA-256 with a secret: whoever knows a picture must not know where a result made of it lies.
+    path = Path(get_upload_folder(), hash_bytes(data), file_name(name)).resolve()
+    try:
+        os.utime(path)  # young again: Gradio deletes by age
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
+        part.write_bytes(data)
+        os.replace(part, path)
+    return str(path)
 
 
 def zipped(files: Iterable[tuple[bytes, str]]) -> bytes:
@@ -31,5 +47,13 @@ def file_record(path: str) -> dict:
 
 
 def file_name(name: str) -> str:
-    """`name` with nothing in it that a file system or a header could misread."""
-    return re.sub(r"[^\w.,+-]+", "-", name).strip("-.") or "file"
+    """`name` with nothing in it that a file system or a header could misread, and no longer than they take."""
+    plain = Path(re.sub(r"[^\w.,+-]+", "-", name).strip("-.") or "file")
+    if len(plain.suffix.encode()) > 10:  # no suffix, but a dot in a sentence
+        return cut(plain.name, LONGEST_STEM)
+    return cut(plain.stem, LONGEST_STEM) + plain.suffix
+
+
+def cut(text: str, most: int) -> str:
+    """As many of the first characters as fit `most` bytes of UTF-8."""
+    return text.encode()[:most].decode(errors="ignore")

@@ -90,7 +90,7 @@ def build(library: Library, tab: gr.Tab) -> None:
             frames = gr.Slider(2, 120, 24, step=1, label="Frames from stop to stop", buttons=[])
             fps = gr.Slider(1, 60, 24, step=1, label="Frames a second", buttons=[])
             space = gr.Radio(SPACES, value="w" if spec.num_ws else "z", label="Way between two stops")
-            loop = gr.Checkbox(True, label="Closed loop", info="back to the first stop, without a jump")
+            loop = gr.Checkbox(True, label="Closed loop", info="back to the first stop; an open one turns round")
             go = gr.Button("Interpolate", variant="primary", elem_id="walk-go")
         with gr.Column(elem_classes="result"):
             player = gr.HTML(

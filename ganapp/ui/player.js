@@ -4,6 +4,7 @@ const find = (selector) => element.querySelector(selector);
 let sheet = null;
 let walk = null;
 let frame = 0;
+let step = 1;
 let playing = true;
 let last = 0;
 
@@ -23,6 +24,13 @@ const show = (next) => {
 const setPlaying = (on) => {
   playing = on;
   find(".play").classList.toggle("paused", !on);
+};
+
+// A closed walk goes round. An open one goes there and back: from its end to its start would be a jump.
+const advance = () => {
+  if (walk.loop) return (frame + 1) % walk.count;
+  if (frame + step < 0 || frame + step >= walk.count) step = -step;
+  return frame + step;
 };
 
 const load = () => {
@@ -47,7 +55,7 @@ const tick = (now) => {
   if (!element.isConnected) return;
   if (walk && playing && now - last >= 1000 / walk.fps - 2) {
     last = now;
-    show((frame + 1) % walk.count);
+    show(advance());
   }
   requestAnimationFrame(tick);
 };

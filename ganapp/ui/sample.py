@@ -20,7 +20,7 @@ Captioned = list[tuple[np.ndarray, str]]
 def sample(library: Library, recipe: Sample) -> Captioned:
     """Images uint8 [H, W, C] of the recipe's seeds, each with its seed as the caption."""
     generator = library.generator(recipe.model)
-    labels = generator.spec.labels(recipe.labels or {})
+    labels = generator.spec.labels(recipe.labels)
     images = generator.generate(recipe.seeds(), labels, recipe.psi, recipe.noise_seed)
     return [(image, f"seed {seed}") for seed, image in zip(recipe.seeds(), images, strict=True)]
 
