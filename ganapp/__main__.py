@@ -10,7 +10,10 @@ COMMANDS = {"prepare": "ganapp.data.command", "train": "ganapp.train.command", "
 
 
 def main() -> int:
-    """Run the command that the arguments name; 0 when it did its work, 2 when what it was given cannot be used, 130 when interrupted."""
+    """Run the command that the arguments name.
+
+    0 when it did its work, 2 when what it was given cannot be used, 130 when it was interrupted.
+    """
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ganapp").setLevel(logging.INFO)
     parser = argparse.ArgumentParser(prog="python -m ganapp", description="Train a small GAN and show it.")
