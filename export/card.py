@@ -30,7 +30,8 @@ def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFa
 
 def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, difference: int) -> str:
     """The text of the card."""
-    form = "RGBA with straight alpha" if spec.channels == 4 else "RGB"
+    form = "RGBA (straight alpha)" if spec.channels == 4 else "RGB"
+    citation = MODELS[cfg.architecture].citation
     attributes = "".join(f"| `{name}` | {', '.join(values)} |\n" for name, values in spec.attributes.items())
     table = (
         f"| attribute | values |\n| --- | --- |\n{attributes}" if attributes else "None: the model is unconditional.\n"
@@ -50,7 +51,7 @@ tags: [{", ".join(tags)}]
 ---
 # {spec.name}
 
-{spec.resolution}x{spec.resolution} {form} pictures from a GAN of {cfg.architecture}, ready for ONNX Runtime.
+{spec.resolution}x{spec.resolution} pictures in {form} from a {citation.split(",")[0]}, as two graphs for ONNX Runtime.
 
 ![{COLUMNS * ROWS} samples, seeds 0 to {COLUMNS * ROWS - 1}, psi 1, no attribute chosen]({SHEET})
 
@@ -66,7 +67,7 @@ Seeds 0 to {COLUMNS * ROWS - 1} in order, psi 1, no attribute chosen, not picked
 {table}
 ## Training
 
-{MODELS[cfg.architecture].citation}: {cfg.loss} loss, gradient penalty {cfg.gamma:g} every {cfg.penalty_every} steps,
+{citation}: {cfg.loss} loss, gradient penalty {cfg.gamma:g} every {cfg.penalty_every} steps,
 batch {cfg.batch}, learning rate {rate}, {cfg.precision}, an average of the weights with a half-life of up to
 {cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
 
