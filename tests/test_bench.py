@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from export import bench
+from export.bench import row, same_network
 from export.bundle import export_bundle, load_trained, make_spec
-from ganapp import bench
-from ganapp.bench import row, same_network
 from ganapp.train.checkpoint import FILE
 
 
