@@ -23,6 +23,7 @@ from ganapp.train.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
+FEW = 500  # pictures
 LOG_STEPS = 32  # reading the losses waits for the device
 
 
@@ -78,6 +79,9 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
     if tensors is not None:
         state.restore(tensors, facts.seen)
     run = Run(state, dataset, cfg, facts, path, Recorder(out, dataset, state.seen))
+    log.info("%s: %s; %s, %s", data, describe(dataset), target, cfg.precision)
+    if len(dataset.pixels) < FEW:
+        log.warning("%d pictures are few; a thousand and more make better models", len(dataset.pixels))
     if budget.left(state.seen, facts.seconds) <= 0:
         log.warning("%s has spent this budget; give a larger --kimg or --minutes", out)
     try:
@@ -223,6 +227,12 @@ def stop_requested() -> Iterator:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def describe(dataset: Dataset) -> str:
+    """As in "10,000 pictures (RGBA 64x64) with 9 attributes"."""
+    R, colours = dataset.resolution, "RGBA" if dataset.channels == 4 else "RGB"
+    return f"{len(dataset.pixels):,} pictures ({colours} {R}x{R}) with {len(dataset.attributes)} attributes"
 
 
 def _facts(dataset: Dataset) -> RunFacts:
