@@ -125,12 +125,14 @@ def test_no_folder_holds_over_a_thousand_pictures(tmp_path):
     assert rows(tmp_path / "out")[1000] == {"file_name": "01/01000.png", "source": "1000.png"}
 
 
-def test_a_picture_that_is_there_twice_counts_once(folder, tmp_path):
+def test_a_picture_that_is_there_twice_counts_once_and_is_named(folder, tmp_path, caplog):
+    caplog.set_level("INFO", "ganapp")
     (folder / "b" / "copy.bmp").write_bytes(b"")
     Image.fromarray(picture(0)[..., :3]).save(folder / "b" / "copy.bmp")
     summary = prepare(str(folder), tmp_path / "out", 32)
     assert (summary.images, summary.duplicates) == (12, 1)
     assert "b/copy.bmp" not in names(tmp_path / "out")
+    assert "duplicate b/copy.bmp: looks like a/0.png" in caplog.text
 
 
 def test_a_limit_keeps_the_first_usable_pictures(folder, tmp_path):
@@ -264,13 +266,14 @@ def test_a_zip_whose_entries_overlap_is_refused(tmp_path):
 # Labels
 
 
-def test_the_columns_of_a_table_stay_and_the_categorical_ones_become_attributes(folder, tmp_path):
+def test_the_columns_of_a_table_stay_and_the_categorical_ones_become_attributes(folder, tmp_path, caplog):
     lines = ["file_name,kind,title,constant,size"]
     lines += [f"{'abcd'[i % 4]}/{i}.png,{'cat' if i % 2 else 'dog'},title {i}, x,{i // 2 % 5 + 1}" for i in range(11)]
     (folder / "metadata.csv").write_text("\n".join(lines) + "\nnowhere.png,cat,t,x,\n")
     (folder / "a" / "metadata.csv").write_text("file_name,kind\n0.png,fish\n")
     summary = prepare(str(folder), tmp_path / "out", 32)
     assert (summary.rows_without_picture, summary.pictures_without_row, summary.skipped) == (1, 1, 1)
+    assert "no picture for nowhere.png" in caplog.text
     assert summary.describe().endswith("0 duplicates, 1 row without a picture, 1 picture without a row")
     made = rows(tmp_path / "out")
     assert made[1] == {

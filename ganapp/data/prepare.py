@@ -146,9 +146,11 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
     if table:
         job.columns = table.columns
         summary.rows_without_picture = len(table.rows) - len(rows)
+        if summary.rows_without_picture:
+            _name_rows(table, rows)
     for skipped, reason in source.skipped:
         _skip(skipped, reason, summary)
-    seen: set[bytes] = set()
+    seen: dict[bytes, str] = {}
     for file in tqdm(source.names, printable(name), unit="file", disable=None):
         try:
             image = load_image(source.read(file))
@@ -161,8 +163,9 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         if digest in seen:
             summary.duplicates += 1
+            log.info("duplicate %s: looks like %s", printable(file), printable(seen[digest]))
             continue
-        seen.add(digest)
+        seen[digest] = file
         job.factors.add(pixel_factor(*sides, summary.resolution))
         summary.pictures_without_row += table is not None and file not in rows
         yield Item(printable(file), image, rows.get(file, {}))
@@ -170,6 +173,15 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
             return
     if not seen:
         raise PrepareError(f"{name}: no usable picture in it ({summary.skipped:,} skipped)")
+
+
+def _name_rows(table: Table, matched: dict[str, dict[str, str]], most: int = 3) -> None:
+    """Log the first rows that fit no picture: a wrong column or ending shows at once."""
+    used = {id(row) for row in matched.values()}
+    lost = [printable(key) for key, row in table.rows.items() if id(row) not in used]
+    log.warning(
+        "no picture for %s%s", ", ".join(lost[:most]), f" and {len(lost) - most:,} more rows" * (len(lost) > most)
+    )
 
 
 def _skip(name: str, reason: str, summary: Summary) -> None:
