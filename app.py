@@ -52,7 +52,20 @@ def main(config: AppConfig) -> int:
 
     from ganapp.ui.demo import build_demo, launch_options  # seconds, and only now known to be wanted
 
-    build_demo(library).launch(server_name=host, server_port=int(port), share=config.share, **launch_options())
+    demo = build_demo(library)
+    # Quiet, since gradio's own lines speak of its Python functions and not of the flags here.
+    _, local, public = demo.launch(
+        server_name=host,
+        server_port=int(port),
+        share=config.share,
+        quiet=True,
+        prevent_thread_lock=True,
+        **launch_options(),
+    )
+    print(f"ganapp: {local.rstrip('/')}  (Ctrl-C stops)", flush=True)
+    if public:
+        print(f"public: {public}", flush=True)
+    demo.block_thread()
     return 0
 
 

@@ -53,8 +53,8 @@ def test_seeds_are_a_list_or_text_with_ranges(value, seeds: list[int]):
     ("value", "message"),
     [
         ("", "seeds must be 1 to 8 numbers, not 0"),
-        ("1-9", "seeds must be 1 to 8 numbers, not more"),
-        ("0-4294967295", "seeds must be 1 to 8 numbers, not more"),
+        ("1-9", "seeds must be at most 8 numbers"),
+        ("0-4294967295", "seeds must be at most 8 numbers"),
         ("8-5", "runs backwards"),
         ("1, x", "seeds must be a whole number .* not 'x'"),
         ("-5", "seeds must be a whole number .* not '-5'"),
@@ -100,3 +100,9 @@ def test_no_labels_are_no_labels(value):
 def test_other_labels_are_refused(value):
     with pytest.raises(ValueError, match="labels must be an object such as"):
         arguments.labels(value)
+
+
+@pytest.mark.parametrize("value", ["x", ["x"]])
+def test_an_item_that_is_no_number_is_named_before_the_count(value):
+    with pytest.raises(ValueError, match=r"seeds must be a whole number .* not 'x'"):
+        arguments.seeds(value, "seeds", 2, 8)

@@ -139,6 +139,28 @@ def test_the_attributes_follow_the_model(visit: Visit):
     expect(page.locator("#sample-gallery img").first).to_have_attribute("src", re.compile("plain-seed0"))
 
 
+def test_one_image_large_is_a_square_that_fits_the_screen(visit: Visit):
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    page = visit.open("?count=1")
+    expect(page.locator("#sample-gallery .caption-label")).to_have_count(1)
+    page.locator("#sample-gallery .thumbnail-item").first.click()
+    box = page.get_by_test_id("detailed-image").bounding_box()
+    assert box["width"] == pytest.approx(box["height"], abs=1) and 250 < box["width"] <= 390
+    expect(page.locator("#sample-gallery").get_by_label("Close")).to_be_in_viewport()
+
+
+def test_the_other_tabs_begin_with_the_model_of_the_first(visit: Visit):
+    page = visit.open("?model=faces")
+    expect(page.locator("#sample-gallery img").first).to_have_attribute("src", re.compile("faces-seed0"))
+    visit.tab("Style mixing")
+    expect(page.locator("#mix-grid img")).to_have_attribute("src", re.compile("faces-mix"), timeout=10_000)
+    visit.tab("Interpolation")
+    expect(page.locator("#player output")).to_contain_text("/ 96", timeout=20_000)
+    with page.expect_download() as download:
+        page.locator("#walk-file").click()
+    assert download.value.suggested_filename.startswith("faces-walk")
+
+
 def test_the_address_sets_the_start(visit: Visit):
     page = visit.open('?model=critters&seed=7&count=3&psi=1.25&labels={"eyes":"two"}')
     expect(page.locator("#sample-gallery .caption-label")).to_have_text(["seed 7", "seed 8", "seed 9"])
@@ -221,6 +243,13 @@ def test_cleanup_enlarges_what_is_uploaded(visit: Visit, tmp_path: Path):
     expect(result).to_have_js_property("naturalWidth", 48, timeout=10_000)
     assert colours(result) == 2
     expect(page.locator("#cleanup-sizes")).to_have_text("12 × 10 → 48 × 40")
+    expect(page.locator("#cleanup-out")).to_have_class(re.compile("pixel-art"))
+    # A result is gone as soon as its picture is.
+    page.locator("#cleanup-in").get_by_label(re.compile("clear|remove", re.I)).first.click()
+    expect(result).to_have_count(0)
+    expect(page.locator("#cleanup-sizes")).to_have_text("")
+    page.locator("#cleanup-go").click()
+    expect(page.locator(".toast-body")).to_contain_text("Choose a picture first.")
 
 
 def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: Server):

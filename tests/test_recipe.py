@@ -92,7 +92,7 @@ def test_no_model_means_the_default_one(library: Library):
         (Sample, SAMPLE, {"model": 3}, "model must be one of critters"),
         (Sample, SAMPLE, {"labels": {"hat": "on"}}, "critters has no attribute 'hat'; it has: body_color, eyes"),
         (Mix, MIX, {"model": "plain"}, "plain has no style space to mix in"),
-        (Mix, MIX, {"source_seeds": list(range(9))}, "source_seeds must be 1 to 8 numbers, not more"),
+        (Mix, MIX, {"source_seeds": list(range(9))}, "source_seeds must be at most 8 numbers"),
         (Mix, MIX, {"destination_seeds": []}, "destination_seeds must be 1 to 8 numbers, not 0"),
         (Mix, MIX, {"layers": "rough"}, "layers must be one of coarse, middle, fine, or numbers such as 0-3"),
         (Mix, MIX, {"layers": "3-5"}, "layers must be a whole number from 0 to 4, not 5"),

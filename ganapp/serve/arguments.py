@@ -53,10 +53,13 @@ def numbers(value: Raw, name: str, low: int, high: int, fewest: int, most: int) 
         items = list(value)
     else:
         raise ValueError(f"{name} must be a list such as 1, 5, 8-11, not {_shown(value)}")
-    if not fewest <= len(items) <= most:
-        count = "more" if len(items) > most else str(len(items))
-        raise ValueError(f"{name} must be {fewest} to {most} numbers, not {count}")
-    return [whole(item, name, low, high) for item in items]
+    # The items first, as far as the count allows: the word in "1, x" is what is wrong, and not their number.
+    checked = [whole(item, name, low, high) for item in items[: most + 1]]
+    if len(items) > most:
+        raise ValueError(f"{name} must be at most {most} numbers")
+    if len(items) < fewest:
+        raise ValueError(f"{name} must be {fewest} to {most} numbers, not {len(items)}")
+    return checked
 
 
 def seeds(value: Raw, name: str, fewest: int, most: int) -> list[int]:

@@ -18,6 +18,7 @@ METHODS = ("auto", "nearest", "lanczos")
 LABELS = {"auto": "Automatic", "nearest": "Pixel art (nearest)", "lanczos": "Smooth (Lanczos)"}
 LOWEST_FACTOR, HIGHEST_FACTOR = 2, 8
 MAX_SIDE = 4096
+MAX_UPLOAD_MB = 20
 FEW_COLOURS = 64  # drawn pixel by pixel a picture has no more; smoothed edges alone make hundreds
 
 
@@ -34,9 +35,14 @@ def cleanup(image: np.ndarray, factor: Raw, method: Raw) -> np.ndarray:
             f"{width}x{height} pixels times {factor} would be over {MAX_SIDE} pixels a side: "
             "take a smaller factor or a smaller picture"
         )
-    if method == "nearest" or (method == "auto" and has_few_colours(image)):
+    if by_squares(image, method):
         return upscale_nearest(image, factor)
     return resize(image, (width * factor, height * factor))
+
+
+def by_squares(image: np.ndarray, method: str) -> bool:
+    """Whether this method enlarges the image by squares."""
+    return method == "nearest" or (method == "auto" and has_few_colours(image))
 
 
 def has_few_colours(image: np.ndarray) -> bool:
@@ -47,11 +53,15 @@ def has_few_colours(image: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class Enlarged:
-    """The PNG file of an enlarged picture; `before` and `after` are its width and height in pixels."""
+    """The PNG file of an enlarged picture; `before` and `after` are its width and height in pixels.
+
+    `squares` says that every pixel became a square, which a page must not blur.
+    """
 
     path: str
     before: tuple[int, int]
     after: tuple[int, int]
+    squares: bool
 
     def sizes(self) -> str:
         """As in "64 × 64 → 256 × 256"."""
@@ -75,7 +85,11 @@ def cleanup_file(file: Raw, factor: Raw, method: Raw) -> Enlarged:
     large = cleanup(image, factor, method)
     before, after = image.shape[1::-1], large.shape[1::-1]
     path = cached(encode_png(large), f"{cut(Path(name).stem, 80)}-{after[0]}x{after[1]}.png")
-    return Enlarged(path, before, after)
+    return Enlarged(path, before, after, by_squares(image, str(method)))
+
+
+# A result beside another picture than its own would be taken for that picture's.
+CLEAR_JS = "() => [null, '']"
 
 
 def build(library: Library, tab: gr.Tab) -> None:
@@ -95,6 +109,7 @@ def build(library: Library, tab: gr.Tab) -> None:
                 elem_classes="picture",
                 height=260,
             )
+            gr.HTML(f"{MAX_UPLOAD_MB} MB at most", elem_classes="hint")
             factor = gr.Slider(LOWEST_FACTOR, HIGHEST_FACTOR, 4, step=1, label="Factor", buttons=[])
             method = gr.Radio([(LABELS[key], key) for key in METHODS], value="auto", label="Kind of picture")
             go = gr.Button("Enlarge", variant="primary", elem_id="cleanup-go")
@@ -111,17 +126,25 @@ def build(library: Library, tab: gr.Tab) -> None:
             sizes = gr.HTML(elem_id="cleanup-sizes", elem_classes="story")
 
     @errors.in_the_page()
-    def on_cleanup(file: Raw, factor: Raw, method: Raw) -> tuple[str, str]:
+    def on_cleanup(file: Raw, factor: Raw, method: Raw) -> tuple[dict, dict, str]:
+        if file is None:
+            raise ValueError("Choose a picture first.")
         enlarged = cleanup_file(file, factor, method)
-        return enlarged.path, enlarged.sizes()
+        shown = {"elem_classes": ["picture", "pixel-art"] if enlarged.squares else ["picture"]}
+        return gr.update(**shown), gr.update(value=enlarged.path, **shown), enlarged.sizes()
 
     @errors.in_the_page()
     def on_open(file: Raw, factor: Raw, method: Raw) -> tuple:
         if file is not None:
             return gr.skip(), gr.skip(), gr.skip()
         [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
-        return path, *on_cleanup(file_record(path), factor, method)
+        looks, *results = on_cleanup(file_record(path), factor, method)
+        return looks | {"value": path}, *results
 
     inputs = [image, factor, method]
-    go.click(on_cleanup, inputs, [result, sizes], **controls.drawing("cleanup"))
-    tab.select(on_open, inputs, [image, result, sizes], show_progress="hidden", **controls.drawing("cleanup"))
+    outputs = [image, result, sizes]
+    clearing = {"fn": None, "js": CLEAR_JS, "outputs": [result, sizes], **controls.PRIVATE}
+    go.click(on_cleanup, inputs, outputs, show_progress_on=result, **controls.drawing("cleanup")).failure(**clearing)
+    # By hand only: the first picture of the tab comes together with its result.
+    gr.on([image.upload, image.clear], **clearing)
+    tab.select(on_open, inputs, outputs, show_progress="hidden", **controls.drawing("cleanup"))

@@ -17,7 +17,6 @@ HEADER = """
 
 CACHE = (3600, 6 * 3600)  # seconds: how often old files are looked for, and how old is old
 QUEUE = 64  # waiting requests; more are turned away at once and not kept for minutes
-MAX_UPLOAD = "20mb"
 
 
 def build_demo(library: Library) -> gr.Blocks:
@@ -26,11 +25,11 @@ def build_demo(library: Library) -> gr.Blocks:
         gr.HTML(HEADER)
         with gr.Tabs():
             with gr.Tab("Sample", id="sample"):
-                sample.build(library, demo)
+                first = sample.build(library, demo)
             with gr.Tab("Style mixing", id="mix") as tab:
-                mix.build(library, tab)
+                mix.build(library, tab, first)
             with gr.Tab("Interpolation", id="interpolate") as tab:
-                interpolate.build(library, tab)
+                interpolate.build(library, tab, first)
             with gr.Tab("Cleanup", id="cleanup") as tab:
                 cleanup.build(library, tab)
         api.build(library, demo)
@@ -48,6 +47,6 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "pwa": False,
         "enable_monitoring": False,
-        "max_file_size": MAX_UPLOAD,
+        "max_file_size": f"{cleanup.MAX_UPLOAD_MB}mb",
         "footer_links": ["api", "settings"],
     }

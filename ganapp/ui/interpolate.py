@@ -80,8 +80,8 @@ def draw(library: Library, recipe: Interpolation) -> Walk:
     return Walk(recipe, frames, cached(data, f"{recipe.model}-walk-{name}.{recipe.format}"), pixel_art)
 
 
-def build(library: Library, tab: gr.Tab) -> None:
-    """The tab's components and their wiring, inside the open `tab`."""
+def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
+    """The tab's components and their wiring, inside the open `tab`; it begins with the model chosen in `first`."""
     spec = library.spec(library.default)
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
@@ -132,6 +132,11 @@ def build(library: Library, tab: gr.Tab) -> None:
         )
         return drawn.player(), drawn.path
 
+    def on_first(opened: bool, name: Raw, now: Raw) -> list:
+        if opened or name == now or name not in library.names():
+            return [gr.skip()] * (2 + len(labels))
+        return [name, *on_model(name)]
+
     def on_open(opened: bool, *values: Raw) -> tuple:
         return (gr.skip(), gr.skip(), True) if opened else (*on_walk(*values), True)
 
@@ -145,7 +150,10 @@ def build(library: Library, tab: gr.Tab) -> None:
     drawing = {"fn": on_walk, "inputs": inputs, "outputs": [player, file], **controls.drawing("interpolate")}
     go.click(**drawing)
     opened = gr.State(False)
-    tab.select(on_open, [opened, *inputs], [player, file, opened], **controls.drawing("interpolate"))
+    following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
+    tab.select(on_first, [opened, first, model], [model, space, *labels], **following).then(
+        on_open, [opened, *inputs], [player, file, opened], **controls.drawing("interpolate")
+    )
     seeds.submit(**drawing)
     model.input(on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE).then(**drawing)
     for control in (space, loop, format, background):

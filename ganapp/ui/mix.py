@@ -45,8 +45,8 @@ def layer_choices(library: Library, name: str) -> list[tuple[str, str]]:
     return [(f"{third} {span[0]}–{span[-1]}", third) for third, span in ranges if span] + [(EXACT, EXACT)]
 
 
-def build(library: Library, tab: gr.Tab) -> None:
-    """The tab's components and their wiring, inside the open `tab`."""
+def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
+    """The tab's components and their wiring, inside the open `tab`; it begins with the model chosen in `first`."""
     names = [name for name in library.names() if library.spec(name).num_ws]
     if not names:
         gr.Markdown("None of the models here has a style space to mix in.")
@@ -94,6 +94,11 @@ def build(library: Library, tab: gr.Tab) -> None:
             *controls.labels_of(spec, len(labels)),
         ]
 
+    def on_first(opened: bool, name: Raw, now: Raw) -> list:
+        if opened or name == now or name not in names:
+            return [gr.skip()] * (4 + len(labels))
+        return [name, *on_model(name)]
+
     def on_open(opened: bool, *values: Raw) -> tuple:
         return (gr.skip() if opened else on_mix(*values)), True
 
@@ -104,7 +109,10 @@ def build(library: Library, tab: gr.Tab) -> None:
     drawing = {"fn": on_mix, "inputs": inputs, "outputs": grid, **controls.drawing("mix")}
     go.click(**drawing)
     opened = gr.State(False)
-    tab.select(on_open, [opened, *inputs], [grid, opened], **controls.drawing("mix"))
+    following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
+    tab.select(on_first, [opened, first, model], [model, layers, exact, grid, *labels], **following).then(
+        on_open, [opened, *inputs], [grid, opened], **controls.drawing("mix")
+    )
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
     layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE).then(**drawing)

@@ -17,7 +17,9 @@ const show = (next) => {
   context.clearRect(0, 0, walk.size, walk.size);
   context.drawImage(sheet, x, y, walk.size, walk.size, 0, 0, walk.size, walk.size);
   canvas.dataset.frame = frame;
-  find(".scrub").value = frame;
+  const scrub = find(".scrub");
+  scrub.value = frame;
+  scrub.style.setProperty("--done", `${(100 * frame) / Math.max(walk.count - 1, 1)}%`);
   find("output").textContent = `${frame + 1} / ${walk.count}`;
 };
 

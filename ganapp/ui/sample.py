@@ -66,8 +66,16 @@ SHARE_JS = """
 """
 
 
-def build(library: Library, demo: gr.Blocks) -> None:
-    """The tab's components and their wiring, inside the open `gr.Tab` of `demo`."""
+# The large image may lie above or below what a small screen shows.
+TO_PREVIEW_JS = """
+() => {
+    setTimeout(() => document.querySelector("#sample-gallery .preview")?.scrollIntoView({ block: "nearest" }), 50);
+}
+"""
+
+
+def build(library: Library, demo: gr.Blocks) -> gr.Dropdown:
+    """The tab's components and their wiring, inside the open `gr.Tab` of `demo`; returns the choice of a model."""
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
             model = controls.model(library)
@@ -144,3 +152,5 @@ def build(library: Library, demo: gr.Blocks) -> None:
     # Every step of a drag asks, only the last one is drawn: the picture ends where the thumb does.
     for control in (count, psi, *labels):
         control.input(**drawing, trigger_mode="always_last", show_progress="hidden").then(**sharing)
+    gallery.preview_open(None, js=TO_PREVIEW_JS, **controls.PRIVATE)
+    return model
