@@ -7,7 +7,7 @@ from tiny_run import ATTRIBUTES, TINY, write_dataset
 
 from ganapp.data.dataset import load_dataset
 from ganapp.train.gan import drop_labels, new_state, train_step, update_ema
-from ganapp.train.loop import _facts
+from ganapp.train.loop import facts_of
 
 CPU = torch.device("cpu")
 SIZES = [len(values) for values in ATTRIBUTES.values()]
@@ -15,7 +15,7 @@ SIZES = [len(values) for values in ATTRIBUTES.values()]
 
 def state_and_batch(shapes: Path):
     dataset = load_dataset(shapes)
-    return new_state(TINY, _facts(dataset), CPU), dataset.batch(torch.arange(8), CPU)
+    return new_state(TINY, facts_of(dataset), CPU), dataset.batch(torch.arange(8), CPU)
 
 
 def flat(module) -> torch.Tensor:
@@ -63,7 +63,7 @@ def test_label_dropout_hides_whole_attributes_and_never_invents_one():
 def test_training_learns_eight_pictures(tmp_path: Path):
     """The mean distance from each fake to the real picture nearest to it falls by half in a few hundred steps."""
     dataset = load_dataset(write_dataset(tmp_path / "eight", count=8))
-    state = new_state(TINY, _facts(dataset), CPU)
+    state = new_state(TINY, facts_of(dataset), CPU)
     real, labels = dataset.batch(torch.arange(8), CPU)
 
     def distance() -> float:

@@ -66,7 +66,7 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
             )
         cfg = stored
     dataset = load_dataset(data)
-    fresh = _facts(dataset)
+    fresh = facts_of(dataset)
     if resume and (facts.fingerprint, facts.attributes) != (fresh.fingerprint, fresh.attributes):
         raise ValueError(f"{out} learnt from another dataset ({facts.dataset}); give that one, or a new --out")
     if not resume:
@@ -235,7 +235,8 @@ def describe(dataset: Dataset) -> str:
     return f"{len(dataset.pixels):,} pictures ({colours} {R}x{R}) with {len(dataset.attributes)} attributes"
 
 
-def _facts(dataset: Dataset) -> RunFacts:
+def facts_of(dataset: Dataset) -> RunFacts:
+    """What a new run on this dataset begins with."""
     return RunFacts(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint(),
