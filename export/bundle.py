@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from export.card import SHEET, write_card
 from export.graph import export_graph
-from export.wrappers import MappingGraph, SynthesisGraph, UnlabelledMappingGraph
-from ganapp.contract import CARD, MAPPING, SYNTHESIS, GeneratorSpec
+from export.wrappers import MappingGraph, PlainGraph, SynthesisGraph, UnlabelledMappingGraph, UnlabelledPlainGraph
+from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.models import MODELS
-from ganapp.models.stylegan2 import Generator
-from ganapp.serve.generator import open_generator
-from ganapp.train.checkpoint import FILE, RunFacts, load_checkpoint, unpack_module
+from ganapp.serve.generator import PlainGenerator, open_generator
+from ganapp.train.checkpoint import BEST, FILE, RunFacts, load_checkpoint, unpack_module
 from ganapp.train.config import TrainConfig
 from ganapp.train.recorder import to_images
 
@@ -28,19 +28,21 @@ PARITY_SEEDS = range(16)
 class Trained:
     """A generator as it was saved, with its settings and story."""
 
-    G: Generator
+    G: nn.Module
     cfg: TrainConfig
     facts: RunFacts
 
 
 def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
-    """Write the bundle of `run` (a run's folder or its checkpoint) to `out`, whole or not at all.
+    """Write the bundle of `run` (a run's folder or a checkpoint) to `out`, whole or not at all.
+
+    Of a folder it takes the best checkpoint by KID, or the last where none was measured.
 
     Returns the largest difference from torch found, in grey levels. Raises ValueError when the checkpoint
     cannot be read, when `out` is in the way, when a file would be too large, or when ONNX Runtime and torch
     differ by more than one grey level.
     """
-    trained = load_trained(run / FILE if run.is_dir() else run)
+    trained = load_trained(find_checkpoint(run))
     part, old = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.old")  # no model begins with a dot
     for path in (out, part, old):
         check_ours(path)
@@ -59,11 +61,21 @@ def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
     return difference
 
 
+def find_checkpoint(run: Path) -> Path:
+    """The file to export of a run's folder: its best checkpoint, or the last; a file is itself."""
+    if not run.is_dir():
+        return run
+    return run / BEST if (run / BEST).exists() else run / FILE
+
+
 def load_trained(checkpoint: Path) -> Trained:
     """The averaged generator (G_ema) of a checkpoint, on the CPU. Raises ValueError when it cannot be read."""
     tensors, cfg, facts = load_checkpoint(checkpoint)
-    G = MODELS[cfg.architecture].generator(cfg.network, facts.resolution, facts.channels, facts.num_labels)
+    model = MODELS[cfg.architecture]
+    G = model.generator(cfg.network, facts.resolution, facts.channels, facts.num_labels)
     unpack_module("G_ema", G, tensors)
+    if model.grows:
+        G.grow(facts.seen)
     return Trained(G.eval().requires_grad_(False), cfg, facts)
 
 
@@ -91,18 +103,22 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
     )
 
 
-def write_graphs(folder: Path, G: Generator, spec: GeneratorSpec, int16: bool) -> None:
+def write_graphs(folder: Path, G: nn.Module, spec: GeneratorSpec, int16: bool) -> None:
     # An example batch of 2: with 1 the exporter takes the batch for a constant.
-    z, psi = torch.zeros(2, spec.z_dim), torch.ones(1)
+    z, text = {"z": torch.zeros(2, spec.z_dim)}, spec.to_json()
     labels = {"labels": torch.zeros(2, spec.num_labels)} if spec.num_labels else {}
+    if not spec.num_ws:
+        plain = PlainGraph(G) if spec.num_labels else UnlabelledPlainGraph(G)
+        (folder / GENERATOR).write_bytes(export_graph(plain, {**z, **labels}, "images", text, int16))
+        return
     mapping = MappingGraph(G) if spec.num_labels else UnlabelledMappingGraph(G)
+    latents = {**z, **labels, "psi": torch.ones(1)}
     synthesis = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), "noise": torch.zeros(2, spec.noise_dim)}
-    text = spec.to_json()
-    (folder / MAPPING).write_bytes(export_graph(mapping, {"z": z, **labels, "psi": psi}, "ws", text, int16))
+    (folder / MAPPING).write_bytes(export_graph(mapping, latents, "ws", text, int16))
     (folder / SYNTHESIS).write_bytes(export_graph(SynthesisGraph(G), synthesis, "images", text, int16))
 
 
-def parity(folder: Path, G: Generator, spec: GeneratorSpec) -> int:
+def parity(folder: Path, G: nn.Module, spec: GeneratorSpec) -> int:
     """Largest difference in grey levels between the graphs in ONNX Runtime and the network in torch.
 
     Half of the seeds carry labels, one of each attribute, since a label takes another way through the mapping.
@@ -111,6 +127,10 @@ def parity(folder: Path, G: Generator, spec: GeneratorSpec) -> int:
     labels = np.array([_labels(spec, seed) for seed in PARITY_SEEDS], np.float32)
     noise = torch.from_numpy(noise_from_seed(0, spec.noise_dim)).expand(len(z), -1)
     served = open_generator(folder)
+    if isinstance(served, PlainGenerator):
+        with torch.no_grad():
+            expected = to_images(G(torch.from_numpy(z), torch.from_numpy(labels), noise))
+        return visible_difference(np.stack(list(served.stream_z(z, labels))), expected)
     worst = 0
     for psi in (1.0, 0.5):  # the mean style cancels at 1
         images = served.synthesize(served.map(z, labels, psi), noise_seed=0)
@@ -145,7 +165,7 @@ def check_ours(path: Path) -> None:
         return
     if path.is_symlink() or not path.is_dir():
         raise ValueError(f"{path} is there already and is no weights folder; choose another --out")
-    strange = sorted({child.name for child in path.iterdir()} - {MAPPING, SYNTHESIS, CARD, SHEET})
+    strange = sorted({child.name for child in path.iterdir()} - {MAPPING, SYNTHESIS, GENERATOR, CARD, SHEET})
     if strange:
         raise ValueError(f"{path} holds what export did not write ({strange[0]}); choose another --out, or move it")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganapp.contract import CARD, MAPPING, SYNTHESIS, GeneratorSpec
+from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
 from ganapp.images import contact_sheet, save_png, upscale_nearest
 from ganapp.models import MODELS
 from ganapp.serve.generator import open_generator
@@ -36,8 +36,8 @@ def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, d
     table = (
         f"| attribute | values |\n| --- | --- |\n{attributes}" if attributes else "None: the model is unconditional.\n"
     )
-    sizes = ", ".join(f"`{name}` {(folder / name).stat().st_size / 1e6:.2f} MB" for name in (MAPPING, SYNTHESIS))
-    labels = f", `labels` [N, {spec.num_labels}]" if spec.num_labels else ""
+    graphs = (MAPPING, SYNTHESIS) if spec.num_ws else (GENERATOR,)
+    sizes = ", ".join(f"`{name}` {(folder / name).stat().st_size / 1e6:.2f} MB" for name in graphs)
     rate = f"{cfg.lr:g}"
     if facts.seen / 1000 > cfg.lr_hold_kimg and isfinite(cfg.lr_half_life_kimg):
         rate += f" for {cfg.lr_hold_kimg:g} kimg, then halved every {cfg.lr_half_life_kimg:g}"
@@ -51,7 +51,7 @@ tags: [{", ".join(tags)}]
 ---
 # {spec.name}
 
-{spec.resolution}x{spec.resolution} pictures in {form} from a {citation.split(",")[0]}, as two graphs for ONNX Runtime.
+{spec.resolution}x{spec.resolution} pictures in {form} from a {citation.split(",")[0]}, for ONNX Runtime.
 
 ![{COLUMNS * ROWS} samples, seeds 0 to {COLUMNS * ROWS - 1}, psi 1, no attribute chosen]({SHEET})
 
@@ -67,17 +67,36 @@ Seeds 0 to {COLUMNS * ROWS - 1} in order, psi 1, no attribute chosen, not picked
 {table}
 ## Training
 
-{citation}: {cfg.loss} loss, gradient penalty {cfg.gamma:g} every {cfg.penalty_every} steps,
+{citation}: {cfg.loss} loss, {penalty(cfg)},
 batch {cfg.batch}, learning rate {rate}, {cfg.precision}, an average of the weights with a half-life of up to
 {cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
 
 ## Use
 
-`mapping.onnx` turns `z` [N, {spec.z_dim}]{labels} and `psi` [1]
-into `ws` [N, {spec.num_ws}, {spec.w_dim}]; `synthesis.onnx` turns `ws` and `noise` [N, {spec.noise_dim}] into `images`,
-uint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]. The image of a seed has
-`z = numpy.random.RandomState(seed).randn({spec.z_dim})`. The metadata key `ganapp.spec` of both files tells the rest.
+{use(spec)} The image of a seed has
+`z = numpy.random.RandomState(seed).randn({spec.z_dim})`. The metadata key `ganapp.spec` tells the rest.
 
 {sizes}.
 ONNX Runtime and torch differ by at most {difference} grey level{"s" * (difference != 1)}.
 """
+
+
+def penalty(cfg: TrainConfig) -> str:
+    """The gradient penalty in words."""
+    if cfg.penalty == "none" or not cfg.gamma:
+        return "no gradient penalty"
+    kind = "R1 + R2" if cfg.penalty == "r1r2" else "R1"
+    return f"gradient penalty {kind} {cfg.gamma:g} every {cfg.penalty_every} steps"
+
+
+def use(spec: GeneratorSpec) -> str:
+    """What goes into the graphs and what comes out."""
+    labels = f", `labels` [N, {spec.num_labels}]" if spec.num_labels else ""
+    images = f"`images`,\nuint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]."
+    if not spec.num_ws:
+        return f"`generator.onnx` turns `z` [N, {spec.z_dim}]{labels} into {images}"
+    ws = f"`ws` [N, {spec.num_ws}, {spec.w_dim}]"
+    return (
+        f"`mapping.onnx` turns `z` [N, {spec.z_dim}]{labels} and `psi` [1]\ninto {ws}; "
+        f"`synthesis.onnx` turns `ws` and `noise` [N, {spec.noise_dim}] into {images}"
+    )

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganapp.models.layers import Linear
-from ganapp.models.stylegan2 import Generator, ModulatedConv
+from ganapp.models.layers import Conv, Linear
+from ganapp.models.stylegan2 import ModulatedConv
 
 
 class FoldedLinear(nn.Module):
@@ -20,6 +20,19 @@ class FoldedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
+
+
+class FoldedConv(nn.Module):
+    """A `Conv` whose gain is multiplied into its weights."""
+
+    def __init__(self, layer: Conv):
+        super().__init__()
+        self.register_buffer("weight", layer.weight.detach() * layer.gain)
+        self.register_buffer("bias", layer.bias.detach())
+        self.padding = layer.padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias, padding=self.padding)
 
 
 class FoldedModulatedConv(nn.Module):
@@ -47,6 +60,8 @@ def fold(module: nn.Module) -> nn.Module:
         return FoldedModulatedConv(module)
     if isinstance(module, Linear):
         return FoldedLinear(module)
+    if isinstance(module, Conv):
+        return FoldedConv(module)
     folded = copy.copy(module)
     folded._modules = {name: fold(child) if child else child for name, child in module._modules.items()}
     return folded
@@ -55,7 +70,7 @@ def fold(module: nn.Module) -> nn.Module:
 class MappingGraph(nn.Module):
     """z [N, z_dim], labels [N, num_labels], psi [1] -> ws [N, num_ws, w_dim], truncated towards the mean style."""
 
-    def __init__(self, G: Generator):
+    def __init__(self, G: nn.Module):
         super().__init__()
         self.mapping = fold(G.mapping)
         self.num_ws = G.num_ws
@@ -76,13 +91,36 @@ class UnlabelledMappingGraph(MappingGraph):
 class SynthesisGraph(nn.Module):
     """ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C], straight alpha."""
 
-    def __init__(self, G: Generator):
+    def __init__(self, G: nn.Module):
         super().__init__()
         self.synthesis = fold(G.synthesis)
 
     def forward(self, ws: Tensor, noise: Tensor) -> Tensor:
-        # The colours are straight before the network multiplies them by alpha, so nothing is divided here.
-        image = torch.round(torch.sigmoid(self.synthesis.logits(ws, noise)) * 255)
-        if image.shape[1] == 4:
-            image = image * (image[:, 3:] > 0).to(image.dtype)
-        return image.permute(0, 2, 3, 1).to(torch.uint8)
+        return to_bytes(self.synthesis.logits(ws, noise))
+
+
+class PlainGraph(nn.Module):
+    """z [N, z_dim], labels [N, num_labels] -> images uint8 [N, H, W, C] of a network without styles."""
+
+    def __init__(self, G: nn.Module):
+        super().__init__()
+        self.G = fold(G)
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        return to_bytes(self.G.logits(z, labels))
+
+
+class UnlabelledPlainGraph(PlainGraph):
+    """The same without labels: z -> images."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z, z[:, :0])
+
+
+def to_bytes(logits: Tensor) -> Tensor:
+    """logits [N, C, H, W] as images uint8 [N, H, W, C], straight alpha."""
+    # The colours are straight before a network multiplies them by alpha, so nothing is divided here.
+    image = torch.round(torch.sigmoid(logits) * 255)
+    if image.shape[1] == 4:
+        image = image * (image[:, 3:] > 0).to(image.dtype)
+    return image.permute(0, 2, 3, 1).to(torch.uint8)

@@ -6,7 +6,12 @@ import logging
 import sys
 
 # Each is a module with run(prog, args); only the one asked for is imported, as torch takes seconds.
-COMMANDS = {"prepare": "ganapp.data.command", "train": "ganapp.train.command", "bench": "export.bench"}
+COMMANDS = {
+    "prepare": "ganapp.data.command",
+    "train": "ganapp.train.command",
+    "metrics": "ganapp.metrics.command",
+    "bench": "export.bench",
+}
 
 
 def main() -> int:

@@ -9,16 +9,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tiny_run import TINY, write_dataset
+from tiny_run import ARCHITECTURES, write_dataset
 
 import export.bundle
-from export.bundle import export_bundle, load_trained, visible_difference
+from export.bundle import export_bundle, find_checkpoint, load_trained, visible_difference
 from export.wrappers import fold
 from ganapp.contract import MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
 from ganapp.serve.generator import open_generator
 from ganapp.serve.library import Library
-from ganapp.train.checkpoint import FILE
+from ganapp.train.checkpoint import BEST, FILE
 from ganapp.train.loop import Budget, train
 from ganapp.train.recorder import draw
 
@@ -47,9 +47,44 @@ def test_labels_reach_the_image_and_psi_zero_is_one_image(bundle: Path):
 
 
 @pytest.mark.slow
-def test_an_rgb_run_without_labels_exports_too(tmp_path: Path):
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "stylegan2"])  # which `bundle` is of
+def test_every_architecture_is_served_as_it_was_trained(name: str, shapes: Path, tmp_path: Path):
+    train(shapes, tmp_path / "run", ARCHITECTURES[name], Budget(kimg=0.08), device="cpu")
+    assert export_bundle(tmp_path / "run", tmp_path / "w" / name) <= 1
+    served = Library(tmp_path / "w").generator(name)
+    trained = load_trained(find_checkpoint(tmp_path / "run"))
+    images = np.stack(list(served.generate(range(6))))
+    assert visible_difference(images, draw(trained.G, range(6), torch.zeros(6, 4))) <= 1
+    chosen = next(served.generate([1], served.spec.labels({"colour": "red"})))
+    assert not np.array_equal(chosen, images[1])
+    assert served.spec.training["architecture"] == name
+    assert trained.cfg.loss in (tmp_path / "w" / name / "README.md").read_text()
+
+
+def test_a_growing_network_is_exported_at_the_level_it_has_reached(shapes: Path, tmp_path: Path):
+    """Its run ends while 16 pixels fade in over 8; in full, the picture would be another."""
+    train(shapes, tmp_path / "run", ARCHITECTURES["stylegan"], Budget(kimg=0.08), device="cpu")
+    G = load_trained(tmp_path / "run" / FILE).G
+    assert 3 < G.synthesis.level < 4
+    before = draw(G, range(2), torch.zeros(2, 4))
+    G.grow(10**9)
+    assert not np.array_equal(before, draw(G, range(2), torch.zeros(2, 4)))
+
+
+def test_of_a_folder_the_best_checkpoint_is_exported_and_the_last_where_none_was_measured(run: Path, tmp_path: Path):
+    assert find_checkpoint(run) == run / FILE
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    shutil.copy(folder / FILE, folder / BEST)
+    assert find_checkpoint(folder) == folder / BEST
+    assert find_checkpoint(folder / FILE) == folder / FILE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stylegan2", "dcgan"])
+def test_an_rgb_run_without_labels_exports_too(name: str, tmp_path: Path):
     data = write_dataset(tmp_path / "data", channels=3, labelled=False)
-    train(data, tmp_path / "run", TINY, Budget(kimg=0.008), device="cpu")
+    train(data, tmp_path / "run", ARCHITECTURES[name], Budget(kimg=0.008), device="cpu")
     export_bundle(tmp_path / "run", tmp_path / "w" / "shapes")
     served = open_generator(tmp_path / "w" / "shapes")
     assert next(served.generate([1])).shape == (16, 16, 3)

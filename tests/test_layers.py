@@ -12,8 +12,9 @@ MAY_IMPORT = {
     "contract": set(),
     "images": set(),
     "latents": set(),
+    "video": set(),
     "serve": {"contract", "latents", "images"},
-    "ui": {"serve", "contract", "latents", "images"},
+    "ui": {"serve", "contract", "latents", "images", "video"},
 }
 NEVER_IN_SERVING = {"torch", "onnx", "onnxscript", "safetensors", "tensorboard", "dicebear", "resvg_py"}
 

@@ -1,6 +1,8 @@
 """A run stopped, killed and resumed, and what it leaves in its folder."""
 
+import itertools
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -12,25 +14,127 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_run import TINY, write_dataset
+from tiny_run import ARCHITECTURES, TINY, write_dataset
 
-from ganapp.train.checkpoint import FILE, load_checkpoint, save_checkpoint
+import ganapp.train.loop
+from ganapp.train.checkpoint import BEST, FILE, load_checkpoint, save_checkpoint
 from ganapp.train.config import TrainConfig
-from ganapp.train.loop import Budget, batches, crossed, find_device, train
+from ganapp.train.gan import Batch, Losses, TrainState, train_step
+from ganapp.train.loop import Budget, batch_at, crossed, train
+from ganapp.train.parallel import find_device
+from ganapp.train.quality import Judge
+
+
+class Poison:
+    """Makes the real images of the given calls NaN, counted from 0 over the whole test."""
+
+    def __init__(self) -> None:
+        self.steps: set[int] = set()
+        self.calls = 0
+
+    def __call__(self, state: TrainState, batch: Batch, *rest) -> Losses:
+        if self.calls in self.steps:
+            batch = replace(batch, real=torch.full_like(batch.real, torch.nan))
+        self.calls += 1
+        return train_step(state, batch, *rest)
 
 
 def tensors(run: Path) -> dict[str, torch.Tensor]:
     return load_checkpoint(run / FILE)[0]
 
 
-def test_a_run_stopped_and_resumed_equals_one_never_stopped_to_the_bit(shapes: Path, run: Path, tmp_path: Path):
-    out = tmp_path / "run"
-    train(shapes, out, TINY, Budget(kimg=0.024), device="cpu")
-    train(shapes, out, TINY, Budget(kimg=0.08), resume=True, device="cpu")
-    whole, resumed = tensors(run), tensors(out)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_run_stopped_and_resumed_equals_one_never_stopped_to_the_bit(name: str, shapes: Path, tmp_path: Path):
+    """With all that a step draws: dropout, augmentation whose probability moves, mirrored pictures, growth."""
+    cfg = replace(ARCHITECTURES[name], augment="adaptive", adapt_kimg=0.5, flip=True, quality_kimg=math.inf)
+    for out, parts in ((tmp_path / "whole", [0.08]), (tmp_path / "parts", [0.024, 0.08])):
+        for i, kimg in enumerate(parts):
+            train(shapes, out, cfg, Budget(kimg=kimg), resume=i > 0, device="cpu")
+    whole, resumed = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
     assert whole.keys() == resumed.keys()
     for name, tensor in whole.items():
         assert torch.equal(tensor, resumed[name]), name
+
+
+@pytest.fixture(scope="module")
+def measured(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 10 steps that measured its quality four times, resumed once."""
+    out = tmp_path_factory.mktemp("runs") / "measured"
+    cfg = replace(TINY, quality_kimg=0.02, grid_kimg=0.04)
+    train(shapes, out, cfg, Budget(kimg=0.048), device="cpu")
+    train(shapes, out, cfg, Budget(kimg=0.08), resume=True, device="cpu")
+    return out
+
+
+def quality_lines(run: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if "kid" in line]
+
+
+def test_quality_is_measured_at_its_intervals_and_the_best_state_by_kid_is_kept(measured: Path):
+    lines = quality_lines(measured)
+    assert [line["seen"] for line in lines] == [24, 40, 64, 80]
+    best = min(lines, key=lambda line: line["kid"])
+    facts = load_checkpoint(measured / BEST)[2]
+    assert facts.seen == best["seen"]
+    assert load_checkpoint(measured / FILE)[2].seen == 80
+
+
+def test_a_run_leaves_a_report_in_words_curves_and_a_timeline(measured: Path):
+    text = (measured / "report.md").read_text()
+    assert "KID" in text and "FID" not in text and "python -m export" in text
+    curves = json.loads((measured / "curves.json").read_text())
+    assert curves["quality"]["kid"] == [line["kid"] for line in quality_lines(measured)]
+    for name in ("curves.png", "timeline.mp4"):
+        assert (measured / name).stat().st_size > 1000
+
+
+def test_patience_ends_a_run_whose_best_is_long_past(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    worse = itertools.count(1)
+    honest = Judge.measure
+    monkeypatch.setattr(Judge, "measure", lambda judge, state: replace(honest(judge, state), kid=float(next(worse))))
+    out = tmp_path / "run"
+    train(shapes, out, replace(TINY, quality_kimg=0.016), Budget(kimg=0.4, patience=0.048), device="cpu")
+    assert load_checkpoint(out / FILE)[2].seen == 64  # the best at 16 images, and 48 more without a better one
+    assert load_checkpoint(out / BEST)[2].seen == 16
+    assert "patience" in (out / "report.md").read_text()
+
+
+def test_a_few_bad_steps_are_left_out_and_named(shapes: Path, tmp_path: Path, poison: Poison):
+    poison.steps = {3, 4}
+    train(shapes, tmp_path / "run", TINY, Budget(kimg=0.32), device="cpu")
+    tensors, _, facts = load_checkpoint(tmp_path / "run" / FILE)
+    assert facts.seen == 320
+    assert all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
+    assert found(tmp_path / "run") == ["divergence"]
+
+
+def test_many_bad_steps_in_a_row_bring_the_last_checkpoint_back_and_the_run_goes_on(
+    shapes: Path, tmp_path: Path, poison: Poison, caplog: pytest.LogCaptureFixture
+):
+    poison.steps = set(range(6, 20))
+    cfg = replace(TINY, checkpoint_kimg=0.032)
+    with caplog.at_level("WARNING", logger="ganapp"):
+        train(shapes, tmp_path / "run", cfg, Budget(kimg=0.16), device="cpu")
+    assert "divergence" in caplog.text
+    tensors, _, facts = load_checkpoint(tmp_path / "run" / FILE)
+    assert facts.seen == 160
+    assert all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
+    assert "divergence" in found(tmp_path / "run")
+    seen = [json.loads(line)["seen"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert seen == sorted(seen)
+
+
+def found(run: Path) -> list[str]:
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [line["finding"] for line in lines if "finding" in line]
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
+    poison = Poison()
+    monkeypatch.setattr(ganapp.train.loop, "train_step", poison)
+    return poison
 
 
 def test_a_run_leaves_checkpoint_samples_log_and_events(run: Path):
@@ -103,14 +207,11 @@ def test_a_device_that_is_not_there_is_named(name: str):
         find_device(name)
 
 
-def test_batches_show_every_picture_once_an_epoch_and_go_on_where_they_stopped():
-    stream = batches(10, 3, seed=1, seen=0)
-    first = [next(stream) for _ in range(6)]
-    epoch = torch.cat(first[:3])
-    assert len(epoch.unique()) == 9
-    assert not torch.equal(epoch, torch.cat(first[3:]))
-    for step in range(6):
-        assert torch.equal(next(batches(10, 3, seed=1, seen=3 * step)), first[step])
+def test_batches_show_every_picture_once_an_epoch_in_an_order_of_its_own():
+    first, second = ([batch_at(10, 3, seed=1, seen=seen) for seen in range(start, start + 9, 3)] for start in (0, 9))
+    assert len(torch.cat(first).unique()) == 9
+    assert not torch.equal(torch.cat(first), torch.cat(second))
+    assert torch.equal(batch_at(10, 3, seed=1, seen=3), first[1])
 
 
 def test_a_multiple_is_crossed_once():

@@ -2,16 +2,34 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ganapp.images import save_png
+from ganapp.models.dcgan import DCGANConfig
+from ganapp.models.fastgan import FastGANConfig
+from ganapp.models.stylegan import StyleGANConfig
 from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.config import TrainConfig
 
 NETWORK = StyleGAN2Config(z_dim=16, w_dim=16, width=16, base=256)
-TINY = TrainConfig(network=NETWORK, batch=8, precision="fp32", penalty_every=4)
+TINY = TrainConfig(network=NETWORK, batch=8, precision="fp32", penalty_every=4, quality_count=16)
+# Every architecture, small; the growing one is half grown after the few images of a test.
+ARCHITECTURES = {
+    "stylegan2": TINY,
+    "stylegan": replace(
+        TINY,
+        network=StyleGANConfig(
+            z_dim=16, w_dim=16, mapping_layers=2, width=16, base=256, stable_kimg=0.016, fade_kimg=0.128
+        ),
+    ),
+    "fastgan": replace(TINY, network=FastGANConfig(z_dim=16, width=16, base=128), loss="hinge"),
+    "dcgan": replace(
+        TINY, network=DCGANConfig(z_dim=16, width=8, max_width=16, dropout=0.1), loss="bce", noisy_labels=0.1
+    ),
+}
 ATTRIBUTES = {"colour": ("blue", "red"), "shape": ("bar", "square")}
 
 

@@ -42,6 +42,16 @@ class Dataset:
         crc = zlib.crc32(self.labels.numpy(), zlib.crc32(self.pixels.numpy()))
         return f"{crc:08x}"
 
+    def split(self, holdout: float) -> tuple[Tensor, Tensor]:
+        """Indices of the pictures to train on and of those held out, a share `holdout` rounded down.
+
+        The same pictures are held out of every run, so that runs and measurements can be compared.
+        """
+        count = len(self.pixels)
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(count))
+        kept = count - int(count * holdout)
+        return order[:kept].sort().values, order[kept:].sort().values
+
     def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
         """Pictures as x [N, C, H, W] in [-1, 1], channels last, and their labels float [N, num_labels]."""
         x = self.pixels[index].to(device).contiguous(memory_format=torch.channels_last)

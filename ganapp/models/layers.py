@@ -61,3 +61,14 @@ def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:
     y = (y.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))  # [N/G]
     y = y.to(x.dtype).repeat(G).view(N, 1, 1, 1).expand(N, 1, H, W)
     return torch.cat([x, y], 1)
+
+
+def to_picture(logits: Tensor) -> Tensor:
+    """logits [N, C, H, W] as x in [-1, 1]; RGBA comes out premultiplied.
+
+    Alpha is a sigmoid, and the colours are sigmoids times alpha, so no colour hides where nothing shows.
+    """
+    image = torch.sigmoid(logits.float())
+    if image.shape[1] == 4:
+        image = torch.cat([image[:, :3] * image[:, 3:], image[:, 3:]], 1)
+    return image * 2 - 1

@@ -1,6 +1,5 @@
 """A compact StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) for RGB or RGBA, conditional on attributes."""
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -8,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, normalize_2nd_moment
+from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, to_picture
+from ganapp.models.mapping import Mapping
 
 
 @dataclass(frozen=True)
@@ -19,32 +19,11 @@ class StyleGAN2Config:
     w_dim: int = 128
     mapping_layers: int = 2
     mapping_lr: float = 0.1
-    width: int = 128
-    base: int = 2048
+    width: int = 96
+    base: int = 1536
 
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
-
-
-class Mapping(nn.Module):
-    """z [N, z_dim] and labels [N, num_labels] to styles w [N, w_dim]; `w_avg` tracks their mean."""
-
-    def __init__(self, cfg: StyleGAN2Config, num_labels: int):
-        super().__init__()
-        self.embed = Linear(num_labels, cfg.w_dim) if num_labels else None
-        sizes = [cfg.z_dim + (cfg.w_dim if num_labels else 0)] + [cfg.w_dim] * cfg.mapping_layers
-        self.layers = nn.ModuleList(
-            Linear(c_in, c_out, lr_multiplier=cfg.mapping_lr) for c_in, c_out in itertools.pairwise(sizes)
-        )
-        self.register_buffer("w_avg", torch.zeros(cfg.w_dim))
-
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        x = normalize_2nd_moment(z)
-        if self.embed is not None:
-            x = torch.cat([x, normalize_2nd_moment(self.embed(labels))], 1)
-        for layer in self.layers:
-            x = leaky_relu(layer(x))
-        return x
 
 
 class ModulatedConv(nn.Module):
@@ -99,8 +78,7 @@ class SynthesisLayer(nn.Module):
 class Synthesis(nn.Module):
     """Styles ws [N, num_ws, w_dim] and noise [N, noise_dim] to an image x [N, C, H, W] in [-1, 1].
 
-    Two layers a resolution and skip outputs (arXiv:1912.04958, fig. 7b). RGBA comes out premultiplied:
-    alpha is a sigmoid, and the colours are sigmoids times alpha, so no colour hides where nothing shows.
+    Two layers a resolution and skip outputs (arXiv:1912.04958, fig. 7b). RGBA comes out premultiplied.
     """
 
     def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int):
@@ -136,10 +114,7 @@ class Synthesis(nn.Module):
         return rgb + self.rgb_bias[:, None, None]
 
     def forward(self, ws: Tensor, noise: Tensor) -> Tensor:
-        image = torch.sigmoid(self.logits(ws, noise))
-        if image.shape[1] == 4:
-            image = torch.cat([image[:, :3] * image[:, 3:], image[:, 3:]], 1)
-        return image * 2 - 1
+        return to_picture(self.logits(ws, noise))
 
 
 class Generator(nn.Module):
@@ -148,7 +123,7 @@ class Generator(nn.Module):
     def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int, num_labels: int):
         super().__init__()
         self.z_dim, self.w_dim = cfg.z_dim, cfg.w_dim
-        self.mapping = Mapping(cfg, num_labels)
+        self.mapping = Mapping(cfg.z_dim, cfg.w_dim, cfg.mapping_layers, cfg.mapping_lr, num_labels)
         self.synthesis = Synthesis(cfg, resolution, channels)
         self.num_ws, self.noise_dim = self.synthesis.num_ws, self.synthesis.noise_dim
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganapp.train.config import TrainConfig
 
 FILE = "checkpoint.safetensors"
+BEST = "best.safetensors"  # the state whose samples came nearest to the real pictures, by KID
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class TrainArgs:
     """Stop after this many thousand images, resumed parts included."""
     minutes: float = float("inf")
     """Stop after this many minutes of training, resumed parts included."""
+    patience: float = float("inf")
+    """Stop once no better KID has come for this many thousand images."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, ..."""
     threads: int | None = None
@@ -47,4 +49,5 @@ def run(prog: str, args: list[str]) -> None:
         if given.threads < 1:
             raise ValueError(f"--threads must be at least 1, not {given.threads}")
         torch.set_num_threads(given.threads)
-    train(given.data, given.out, given.config, Budget(given.kimg, given.minutes), given.resume, given.device)
+    budget = Budget(given.kimg, given.minutes, given.patience)
+    train(given.data, given.out, given.config, budget, given.resume, given.device)

@@ -1,6 +1,7 @@
 """What a run leaves to look at: log.jsonl, TensorBoard events and sample grids."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from ganapp.data.dataset import Dataset
 from ganapp.images import contact_sheet, save_png, unpremultiply
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.train.gan import TrainState
+from ganapp.train.monitor import Finding
+from ganapp.train.runlog import whole_lines
 
 COLUMNS, ROWS = 8, 8
 
@@ -27,16 +30,34 @@ class Recorder:
         self.log = run / "log.jsonl"
         self.samples = run / "samples"
         self.samples.mkdir(exist_ok=True)
-        kept = [line for line in _lines(self.log) if json.loads(line)["seen"] <= seen]
-        part = self.log.with_name("log.jsonl.part")
-        part.write_text("".join(line + "\n" for line in kept), "utf-8")
-        part.replace(self.log)
+        self.rewind(seen)
         self.board = SummaryWriter(str(run / "tensorboard"), purge_step=seen)
         self.labels = torch.zeros(COLUMNS * ROWS, dataset.labels.shape[1])
         lower = dataset.labels[: len(self.labels) // 2].float()
         self.labels[-len(lower) :] = lower
         if seen == 0:
             self._save("real", to_images(dataset.batch(torch.arange(min(64, len(dataset.pixels))), CPU)[0]), 0)
+
+    def rewind(self, seen: int) -> None:
+        """Drop the lines of the log that were written after `seen` images, of which no checkpoint knows."""
+        kept = [line for line in whole_lines(self.log) if json.loads(line)["seen"] <= seen]
+        part = self.log.with_name("log.jsonl.part")
+        part.write_text("".join(line + "\n" for line in kept), "utf-8")
+        part.replace(self.log)
+
+    def best(self) -> tuple[float, int]:
+        """The lowest KID in the log and the images seen by then; infinity and 0 before any is measured."""
+        return min(((line["kid"], line["seen"]) for line in self.lines() if "kid" in line), default=(math.inf, 0))
+
+    def lines(self) -> list[dict]:
+        """The lines of the log."""
+        return [json.loads(line) for line in whole_lines(self.log)]
+
+    def finding(self, seen: int, finding: Finding) -> None:
+        """Note what the monitor found."""
+        line = {"seen": seen, "finding": finding.name, "evidence": finding.evidence, "remedy": finding.remedy}
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
     def scalars(self, seen: int, values: dict[str, float]) -> None:
         with self.log.open("a", encoding="utf-8") as file:
@@ -73,11 +94,3 @@ def to_images(x: Tensor) -> np.ndarray:
     """x [N, C, H, W] in [-1, 1], premultiplied when C is 4, as uint8 [N, H, W, C] with straight alpha."""
     values = ((x.float() + 1) * 127.5).permute(0, 2, 3, 1).cpu().numpy()
     return unpremultiply(values) if values.shape[-1] == 4 else np.rint(values).clip(0, 255).astype(np.uint8)
-
-
-def _lines(path: Path) -> list[str]:
-    """Whole lines of the log; the last may be cut where a run was killed."""
-    if not path.exists():
-        return []
-    lines = path.read_text("utf-8").split("\n")
-    return [line for line in lines[:-1] if line]

@@ -2,15 +2,13 @@
 
 import io
 import itertools
-import tempfile
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-import av
 import numpy as np
 from PIL import Image
 
 from ganapp.images import Colour, composite, resize, upscale_nearest
+from ganapp.video import encode_mp4
 
 PLAYABLE = 256  # players show a video of fewer pixels a side as a stamp, or refuse it
 
@@ -37,24 +35,6 @@ def encode(frames: Sequence[np.ndarray], fps: int, format: str, pixel_art: bool,
     if pixel_art:  # loses nothing, costs little, and a slide show then has no small picture to blur
         frames = [upscale_nearest(frame, factor) for frame in frames]
     return encode_webp(frames, fps, lossless=pixel_art) if format == "webp" else encode_png(frames, fps)
-
-
-def encode_mp4(frames: Iterable[np.ndarray], fps: int) -> bytes:
-    """H.264 of frames uint8 [H, W, 3] with even sides, the index first so that it plays while it loads."""
-    with tempfile.TemporaryDirectory() as folder:  # moving the index to the front needs a real file
-        path = Path(folder) / "walk.mp4"
-        with av.open(path, "w", options={"movflags": "+faststart"}) as container:
-            stream = None
-            for image in frames:
-                if stream is None:
-                    stream = container.add_stream("libx264", rate=fps, options={"crf": "16", "preset": "veryfast"})
-                    stream.height, stream.width = image.shape[:2]
-                    stream.pix_fmt = "yuv420p"  # the one that every player takes
-                for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")):
-                    container.mux(packet)
-            for packet in stream.encode():
-                container.mux(packet)
-        return path.read_bytes()
 
 
 def encode_webp(frames: Sequence[np.ndarray], fps: int, lossless: bool) -> bytes:
