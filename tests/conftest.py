@@ -15,7 +15,8 @@ from tiny_run import TINY, write_dataset
 
 from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator
 from ganapp.serve.library import Library
-from ganapp.train.loop import Budget, train
+from ganapp.train.loop import train
+from ganapp.train.run import Budget
 
 ROOT = Path(__file__).resolve().parent.parent
 

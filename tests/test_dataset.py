@@ -1,5 +1,6 @@
 """A prepared folder in memory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,19 @@ def test_a_missing_broken_or_wrong_sized_picture_is_named(tmp_path: Path):
         spoil()
         with pytest.raises(ValueError, match=r"00007\.png"):
             load_dataset(folder)
+
+
+def test_the_same_pictures_are_held_out_again_and_none_is_in_both_parts(shapes: Path):
+    dataset = load_dataset(shapes)
+    train_on, held_out = dataset.split(0.1)
+    assert len(held_out) == 4
+    assert torch.equal(torch.cat([train_on, held_out]).sort().values, torch.arange(40))
+    assert all(torch.equal(a, b) for a, b in zip(dataset.split(0.1), (train_on, held_out), strict=True))
+    assert len(dataset.split(0.0)[1]) == 0
+
+
+def test_pictures_that_all_look_to_one_side_are_lopsided(shapes: Path):
+    dataset = load_dataset(shapes)  # squares in the middle, and bars left of it
+    assert dataset.lopsidedness() > 0.15
+    both = torch.cat([dataset.pixels, dataset.pixels.flip(3)])
+    assert replace(dataset, pixels=both).lopsidedness() < 0.01

@@ -19,8 +19,9 @@ from ganapp.latents import z_from_seeds
 from ganapp.serve.generator import open_generator
 from ganapp.serve.library import Library
 from ganapp.train.checkpoint import BEST, FILE
-from ganapp.train.loop import Budget, train
+from ganapp.train.loop import train
 from ganapp.train.recorder import draw
+from ganapp.train.run import Budget
 
 
 @pytest.fixture(scope="module")

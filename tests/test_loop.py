@@ -16,13 +16,14 @@ import torch
 from PIL import Image
 from tiny_run import ARCHITECTURES, TINY, write_dataset
 
-import ganapp.train.loop
+import ganapp.train.run
 from ganapp.train.checkpoint import BEST, FILE, load_checkpoint, save_checkpoint
 from ganapp.train.config import TrainConfig
 from ganapp.train.gan import Batch, Losses, TrainState, train_step
-from ganapp.train.loop import Budget, batch_at, crossed, train
+from ganapp.train.loop import train
 from ganapp.train.parallel import find_device
 from ganapp.train.quality import Judge
+from ganapp.train.run import Budget, batch_at, crossed
 
 
 class Poison:
@@ -133,7 +134,7 @@ def found(run: Path) -> list[str]:
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
     poison = Poison()
-    monkeypatch.setattr(ganapp.train.loop, "train_step", poison)
+    monkeypatch.setattr(ganapp.train.run, "train_step", poison)
     return poison
 
 

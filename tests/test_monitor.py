@@ -169,6 +169,12 @@ def test_overfitting_that_a_rising_augmentation_still_answers_is_not_named():
     assert names(Monitor("fixed", max_p=0.8), [rising] * 50) == ["discriminator overfits"]
 
 
+def test_an_augmentation_that_leaves_its_cap_for_a_while_takes_no_finding_back():
+    rising, capped = replace(OVERFITTED, augment_p=0.5), replace(OVERFITTED, augment_p=0.8)
+    monitor = Monitor("adaptive", max_p=0.8)
+    assert names(monitor, [*[capped] * 9, *[rising] * 99, *[capped] * 9]) == ["discriminator overfits"]
+
+
 def test_the_remedy_for_overfitting_is_not_what_the_run_does_already():
     remedy = {}
     for augment in ("none", "fixed", "adaptive"):
@@ -191,6 +197,12 @@ def test_a_discriminator_always_ahead_is_named_where_kid_does_not_fall():
     assert names(Monitor(), stuck) == ["discriminator overpowers"]
 
 
+def test_without_a_measurement_only_a_discriminator_far_ahead_is_named():
+    assert names(Monitor(), [replace(WELL, ahead=0.999)] * 30) == []
+    far = replace(WELL, D_train=12.0, D_held_out=11.0, ahead=0.999)
+    assert names(Monitor(), [far] * 30) == ["discriminator overpowers"]
+
+
 def test_a_discriminator_that_wins_by_heart_overfits_and_does_not_overpower():
     both = replace(OVERFITTED, D_train=12.0, D_held_out=-1.0, ahead=1.0)
     assert names(Monitor(), [both] * 30) == ["discriminator overfits"]
@@ -202,16 +214,26 @@ def test_samples_that_were_never_varied_are_no_collapse_while_kid_falls():
     assert names(Monitor(), [measured(i, kid=2.0, spread_fake=4.0) for i in range(6)]) == ["mode collapse"]
 
 
+def test_variety_that_was_there_and_went_is_a_collapse_even_while_kid_falls():
+    assert names(Monitor(), [measured(i, spread_fake=10.0 if i < 3 else 5.0) for i in range(6)]) == ["mode collapse"]
+
+
 def test_real_looks_without_any_variety_are_a_collapse_however_the_samples_differ():
     assert names(Monitor(), [measured(i, precision=0.9, recall=0.01) for i in range(3)]) == ["mode collapse"]
 
 
 def test_recall_traded_for_precision_is_a_collapse_unless_kid_gains_by_it():
-    def trade(i: int, kid: float) -> Signals:
-        return measured(i, kid=kid, recall=0.6 - 0.08 * i, precision=0.3 + 0.05 * i)
+    def trade(i: int, kid: float = 0.7, gain: float = 0.05) -> Signals:
+        return measured(i, kid=kid, recall=0.6 - 0.08 * i, precision=0.3 + gain * i)
 
-    assert names(Monitor(), [trade(i, 0.7) for i in range(6)]) == ["mode collapse"]
-    assert names(Monitor(), [trade(i, 0.7 * 0.9**i) for i in range(6)]) == []
+    assert names(Monitor(), [trade(i) for i in range(6)]) == ["mode collapse"]
+    assert names(Monitor(), [trade(i, kid=0.7 * 0.9**i) for i in range(6)]) == []
+    assert names(Monitor(), [trade(i, gain=0) for i in range(6)]) == []
+
+
+def test_kids_near_zero_show_no_leak():
+    begin = [measured(0, kid=2.0), measured(0, kid=0.5)]
+    assert names(Monitor(), [*begin, *[measured(0, kid=0.01, kid_augmented=0.002)] * 4]) == []
 
 
 def test_a_threshold_parts_the_two_sides_of_it():
@@ -234,6 +256,20 @@ def test_a_resumed_run_goes_on_with_the_measurements_and_findings_of_its_log():
     resumed.replay([*log, {"seen": 3500, "finding": "memorisation", "evidence": "e", "remedy": "r"}])
     past = [replace(WELL, seen=5000 + i, quality=replace(GOOD, kid=0.95, nearest_fake=1.0)) for i in range(3)]
     assert names(resumed, past) == ["past its best"]
+
+
+def test_a_run_that_goes_back_is_told_again_what_its_log_no_longer_says():
+    monitor = Monitor()
+    copies = [replace(measured(0, nearest_fake=1.0), seen=seen) for seen in (1000, 2000)]
+    past = [replace(measured(0, kid=kid), seen=3000 + i) for i, kid in enumerate((0.7, 0.9, 0.9, 0.9, 0.9))]
+    assert names(monitor, [*copies, *past, replace(WELL, seen=4000, skipped=3)]) == [
+        "memorisation",
+        "past its best",
+        "divergence",
+    ]
+    monitor.rewind(2500)
+    assert len(monitor.history) == 2
+    assert names(monitor, [replace(WELL, seen=2500, skipped=8, restored=1), copies[0]]) == ["divergence"]
 
 
 def test_a_line_of_a_log_may_lack_a_measurement():

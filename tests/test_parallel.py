@@ -12,8 +12,9 @@ import torch
 from tiny_run import TINY
 
 from ganapp.train.checkpoint import FILE, load_checkpoint
-from ganapp.train.loop import Budget, check_fits, train
+from ganapp.train.loop import check_fits, train
 from ganapp.train.parallel import GROUP, Draws, Processes
+from ganapp.train.run import Budget
 
 
 @pytest.mark.parametrize("count", [2, 4])

@@ -25,7 +25,7 @@ ARCHITECTURES = {
             z_dim=16, w_dim=16, mapping_layers=2, width=16, base=256, stable_kimg=0.016, fade_kimg=0.128
         ),
     ),
-    "fastgan": replace(TINY, network=FastGANConfig(z_dim=16, width=16, base=128), loss="hinge"),
+    "fastgan": replace(TINY, network=FastGANConfig(z_dim=16, width=16, base=128)),
     "dcgan": replace(
         TINY, network=DCGANConfig(z_dim=16, width=8, max_width=16, dropout=0.1), loss="bce", noisy_labels=0.1
     ),

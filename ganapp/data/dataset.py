@@ -42,6 +42,15 @@ class Dataset:
         crc = zlib.crc32(self.labels.numpy(), zlib.crc32(self.pixels.numpy()))
         return f"{crc:08x}"
 
+    def lopsidedness(self) -> float:
+        """How far the mean picture is from its mirror image, in mean standard deviations of a pixel.
+
+        Faces seen from the front have 0.05 and less, faces that all look to one side 0.5.
+        """
+        some = self.pixels[:: len(self.pixels) // 2000 + 1].float()
+        mean, deviation = some.mean(0), some.std(0, unbiased=False)
+        return float((mean - mean.flip(2)).abs().mean() / deviation.mean().clamp_min(1e-6))
+
     def split(self, holdout: float) -> tuple[Tensor, Tensor]:
         """Indices of the pictures to train on and of those held out, a share `holdout` rounded down.
 

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 SIDE = 64  # pixels a side at most; larger pictures are averaged down
 WIDTHS = (16, 32, 64, 64)  # channels of the convolutions
-STEPS, BATCH = 1000, 64
+STEPS, BATCH = 1000, 64  # steps at most, and at least a tenth of them...
+PASSES = 200  # ...but not more than so many passes over the pictures
 UNKNOWN = -100  # the class of an unknown value
 
 
@@ -55,14 +56,13 @@ def shrink(x: Tensor) -> Tensor:
     return torch.cat([part.round().to(torch.uint8) for part in parts])
 
 
-def train_classifier(
-    x: Tensor, labels: Tensor, sizes: list[int], steps: int = STEPS, device: torch.device | str = "cpu"
-) -> Classifier:
+def train_classifier(x: Tensor, labels: Tensor, sizes: list[int], device: torch.device | str = "cpu") -> Classifier:
     """A classifier of pictures as `shrink` leaves them, by labels [N, num_labels] of one-hot blocks of these sizes.
 
     A block of zeros is an unknown value and teaches nothing.
     """
     targets = classes(labels, sizes)
+    steps = min(STEPS, max(STEPS // 10, PASSES * len(x) // BATCH))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = Classifier(x.shape[1], x.shape[-1], sum(sizes)).to(device, memory_format=torch.channels_last).train()

@@ -79,16 +79,16 @@ def report(source: str, data: str, found: Measures, extractor: Extractor, channe
         f"`{source}` against `{data}`: {found.count:,} samples and {found.train:,} training pictures{beside}.",
         f"Features: {extractor.title}{how}. The distances depend on these numbers of pictures.",
         "",
-        "| | | samples | held-out pictures |",
+        "| measure | reading | samples | held-out pictures |",
         "| --- | --- | --- | --- |",
     ]
     rows = (
-        (extractor.frechet, "less is better", "frechet", ".4g"),
-        (extractor.kernel, "less is better", "kid", ".4f"),
-        ("precision: share of samples near to a real picture", "more", "precision", ".3f"),
-        ("recall: share of real pictures near to a sample", "more", "recall", ".3f"),
-        ("mean distance between two pictures", "much less: few motifs", "spread", ".4g"),
-        ("distance to the nearest training picture, median", "much less: copies", "nearest", ".4g"),
+        (extractor.frechet, "less is nearer", "frechet", ".4g"),
+        (extractor.kernel, "less is nearer", "kid", ".4f"),
+        ("precision: share of samples near to a real picture", "more is better", "precision", ".3f"),
+        ("recall: share of real pictures near to a sample", "more is better", "recall", ".3f"),
+        ("mean distance between two pictures", "much less than held-out: few motifs", "spread", ".4g"),
+        ("distance to the nearest training picture, median", "much less than held-out: copies", "nearest", ".4g"),
     )
     for title, reading, name, form in rows:
         values = [format(getattr(scores, name), form) if scores else "" for scores in (found.samples, found.held_out)]
@@ -96,7 +96,7 @@ def report(source: str, data: str, found: Measures, extractor: Extractor, channe
     if found.attributes:
         lines += [
             "",
-            "Shares of pictures on which a classifier, trained on the training pictures, sees the value that is asked for:",
+            "Share of pictures in which a classifier, trained on the training pictures, sees the value asked for:",
             "",
             "| attribute | samples | held-out pictures | most common value |",
             "| --- | --- | --- | --- |",

@@ -24,7 +24,12 @@ def frechet(real: Tensor, fake: Tensor) -> float:
     It shrinks as the sets grow, so only sets of the same sizes compare. Raises ValueError for sets of one picture.
     """
     _check(real, fake)
-    statistics = [fid_features_to_statistics(x.double()) for x in (real, fake)]
+    sets = [real.double(), fake.double()]
+    if len(real) + len(fake) < real.shape[1]:
+        # Few pictures span few dimensions. Turned into these, distances stay, and eigenvalues take a fraction.
+        basis = torch.linalg.qr(torch.cat(sets).T).Q  # [F, len(real) + len(fake)]
+        sets = [x @ basis for x in sets]
+    statistics = [fid_features_to_statistics(x) for x in sets]
     return fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
 
 

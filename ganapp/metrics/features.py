@@ -87,6 +87,8 @@ def _efficientnet(weights: Path | None, device: torch.device) -> Extractor:
 
 def _inception(weights: Path | None, device: torch.device) -> Extractor:
     path = _download_inception() if weights is None else weights
+    if not path.is_file():
+        raise ValueError(f"--weights {path}: there is no such file")
     try:
         # torch-fidelity unpickles whatever the file holds, so first it must be seen to hold tensors only.
         torch.load(path, map_location="cpu", weights_only=True)

@@ -3,13 +3,14 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import tyro
 
 from ganapp.train.config import DEFAULT, PRESETS, TrainConfig
-from ganapp.train.loop import Budget, train
+from ganapp.train.loop import train
+from ganapp.train.run import Budget
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class TrainArgs:
     """Folder of the run: checkpoint, sample grids, log."""
     resume: bool = False
     """Go on with the run in OUT, with the settings stored there."""
-    preset: str = "default"
-    """Settings to start from; the options below change one each."""
+    preset: Literal[tuple(PRESETS)] = "default"
+    """Settings to start from, architecture included; the options below change one each."""
     kimg: float = float("inf")
     """Stop after this many thousand images, resumed parts included."""
     minutes: float = float("inf")

@@ -90,7 +90,7 @@ class TrainState:
         unpack_optimizer("opt_G", self.opt_G, tensors)
         unpack_optimizer("opt_D", self.opt_D, tensors)
         for name, value in vars(self.watch).items():
-            value.copy_(tensors[f"watch.{name}"])
+            value.copy_(tensors.get(f"watch.{name}", value))  # a run from before there was a watch begins one
         self.seen = seen
         if tensors["rng"].shape == self.rng.get_state().shape:
             self.rng.set_state(tensors["rng"])
@@ -181,11 +181,12 @@ def train_step(state: TrainState, batch: Batch, attribute_sizes: list[int], cfg:
             if cfg.penalty == "r1r2":
                 penalty = penalty + gradient_penalty(state.D, seen_fake, labels)
             (penalty * (cfg.gamma / 2 * cfg.penalty_every)).backward()
+        if batch.held_out is not None and step % WATCH_EVERY == 0:
+            # Before the update: relativistic logits drift together, by more than what tells real from fake.
+            watch(state, real_logits, fake_logits, batch.held_out, attribute_sizes, cfg, draws)
         bad_D = update(state.opt_D, state.D, state.processes)
 
         state.D.requires_grad_(False)
-        if batch.held_out is not None and step % WATCH_EVERY == 0:
-            watch(state, real_logits, fake_logits, batch.held_out, attribute_sizes, cfg, draws)
         with torch.no_grad():
             again = state.D(real, labels) if cfg.loss == "relativistic" else real_logits
         loss_G = generator_loss(cfg.loss, again.detach(), state.D(shown_to_D(fake, state, cfg, draws), labels))

@@ -1,61 +1,22 @@
-"""A training run from its first step to its budget, a stop, or a resumption."""
+"""From a prepared dataset to a run in its folder, begun or resumed."""
 
 import logging
-import math
-import signal
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
-
-import torch
-from torch import Tensor
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.dataset import Dataset, load_dataset
-from ganapp.train.augment import MAX_P, overfitting
-from ganapp.train.checkpoint import BEST, FILE, RunFacts, load_checkpoint, save_checkpoint
+from ganapp.train.checkpoint import FILE, RunFacts, load_checkpoint
 from ganapp.train.config import DEFAULT, TrainConfig
-from ganapp.train.gan import Batch, Losses, TrainState, new_state, train_step
-from ganapp.train.monitor import Monitor, Quality, Signals
+from ganapp.train.gan import new_state
 from ganapp.train.parallel import GROUP, Processes, find_device, resolve_precision
-from ganapp.train.quality import Judge
-from ganapp.train.quality import describe as describe_quality
 from ganapp.train.recorder import Recorder
-from ganapp.train.report import RunAbout, write_report
+from ganapp.train.report import write_report
+from ganapp.train.run import Budget, Run
 
 log = logging.getLogger(__name__)
 
 FEW = 500  # pictures
-LOG_STEPS = 32  # reading the losses waits for the device
-BAD_STEPS = 8  # non-finite steps in a row after which the last good checkpoint comes back
-RESTORES = 3  # times in a row; then the settings are at fault
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When a run ends: after `kimg` thousand images or `minutes` of training, whichever comes first.
-
-    Both count the whole run, resumed parts included. `patience` ends it once the best KID is so many thousand
-    images old.
-    """
-
-    kimg: float = math.inf
-    minutes: float = math.inf
-    patience: float = math.inf
-
-    def __post_init__(self) -> None:
-        if not (self.kimg > 0 and self.minutes > 0 and self.patience > 0):
-            raise ValueError("kimg, minutes and patience must be positive numbers")
-
-    def left(self, seen: int, seconds: float) -> float:
-        """Share of the budget still to spend, 0 or less when it is spent."""
-        return 1 - max(seen / (self.kimg * 1000), seconds / (self.minutes * 60))
+LOPSIDED = 0.15  # see Dataset.lopsidedness
 
 
 def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool = False, device: str = "auto") -> None:
@@ -66,6 +27,8 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
     is neither the default nor what it has stored.
     """
     processes = Processes.launched()
+    if not processes.main:
+        logging.getLogger("ganapp").setLevel(logging.ERROR)  # one voice is enough
     target = find_device(processes.join(device))
     path = out / FILE
     if path.exists() and not resume:
@@ -95,6 +58,8 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
     log.info("%s: %s, %d of them held out; %s, %s", data, describe(dataset), len(held_out), target, cfg.precision)
     if len(dataset.pixels) < FEW:
         log.warning("%d pictures are few; a thousand and more make better models", len(dataset.pixels))
+    if cfg.flip and (lopsided := dataset.lopsidedness()) > LOPSIDED:
+        log.warning("--flip: these pictures have a left and a right (%.2f); the mirrored ones may be learnt", lopsided)
     if budget.left(state.seen, facts.seconds) <= 0:
         log.warning("%s has spent this budget; give a larger --kimg or --minutes", out)
     recorder = Recorder(out, dataset, state.seen) if processes.main else None
@@ -107,192 +72,6 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
             write_report(out, run.about())
 
 
-@dataclass
-class Run:
-    """A run's moving parts, held together for the loop and its checkpoints. Only the main process has a recorder."""
-
-    state: TrainState
-    dataset: Dataset
-    train_on: Tensor
-    held_out: Tensor
-    cfg: TrainConfig
-    facts: RunFacts
-    folder: Path
-    recorder: Recorder | None
-    device: torch.device
-    best: tuple[float, int] = (math.inf, 0)  # its KID, and the images seen by then
-    restored: int = 0
-    tries: int = 0  # restorations since the last checkpoint
-    ended: Literal["finished", "stopped", "out of patience", "diverged"] = "diverged"
-
-    def __post_init__(self) -> None:
-        self.seconds = self.facts.seconds
-        self.monitor = Monitor(self.cfg.augment, MAX_P)
-        self.judge = Judge(self.dataset, self.train_on, self.held_out, self.cfg, self.device)
-        if self.recorder:
-            self.monitor.replay(self.recorder.lines())
-            self.best = self.recorder.best()
-
-    def loop(self, budget: Budget) -> None:
-        state, cfg = self.state, self.cfg
-        sizes = [len(values) for values in self.dataset.attributes.values()]
-        started = time.monotonic() - self.facts.seconds
-        last_read, status = (state.seen, time.monotonic()), ""
-        meter = tqdm(unit="img", initial=state.seen, disable=None if self.recorder else True, bar_format=METER)
-        meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
-        if state.seen == 0 and self.recorder:
-            self.recorder.grid(state)
-        with stop_requested() as stop, meter, logging_redirect_tqdm():
-            while True:
-                self.seconds = time.monotonic() - started
-                spent = budget.left(state.seen, self.seconds) <= 0 or self.patience_spent(budget)
-                if state.processes.any(stop() or spent, self.device):
-                    break
-                losses = train_step(state, self.batch(), sizes, cfg)
-                meter.update(state.seen - meter.n)
-                step = state.seen // cfg.batch
-                if step % BAD_STEPS == 0 and int(state.bad) >= BAD_STEPS:
-                    self.recover()
-                    continue
-                if step % LOG_STEPS == 1:
-                    rate = (state.seen - last_read[0]) / (time.monotonic() - last_read[1])
-                    last_read = (state.seen, time.monotonic())
-                    status = self.report(losses, rate, budget)
-                    meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
-                    meter.set_postfix_str(status)
-                if self.recorder and crossed(state.seen, cfg.batch, cfg.grid_kimg):
-                    self.recorder.grid(state)
-                if crossed(state.seen, cfg.batch, cfg.quality_kimg):
-                    self.measure()
-                if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg):
-                    self.save()
-                    log.info("%.1f kimg, %s", state.seen / 1000, status)  # all that a log file sees
-        self.save()
-        if self.recorder:
-            self.recorder.grid(state)
-        self.ended = "stopped" if stop() else "out of patience" if self.patience_spent(budget) else "finished"
-        log.info("%s at %.1f kimg: %s", self.ended, state.seen / 1000, self.folder / FILE)
-
-    def about(self) -> RunAbout:
-        """What the report says of the run."""
-        facts, changed = self.facts, asdict(self.cfg)
-        default = asdict(DEFAULT)
-        return RunAbout(
-            dataset=facts.dataset,
-            count=len(self.train_on),
-            held_out=len(self.held_out),
-            resolution=facts.resolution,
-            channels=facts.channels,
-            architecture=self.cfg.architecture,
-            settings=tuple(f"{name} {value}" for name, value in changed.items() if value != default[name]),
-            device=str(self.device),
-            seen=self.state.seen,
-            seconds=self.seconds,
-            ended=self.ended,
-        )
-
-    def batch(self) -> Batch:
-        """This process's share of the next batch. The order is a function of the images seen."""
-        seen, size, take = self.state.seen, self.cfg.batch, self.state.processes.take
-        index = take(self.train_on[batch_at(len(self.train_on), size, self.cfg.seed, seen)])
-        held_out = None
-        if len(self.held_out):
-            watched = take(self.held_out[(seen + torch.arange(size)) % len(self.held_out)])
-            held_out = self.dataset.batch(watched, self.device)
-        return Batch(*self.dataset.batch(index, self.device), held_out)
-
-    def report(self, losses: Losses, rate: float, budget: Budget) -> str:
-        """Write a line of the log, look for what goes wrong; how the run stands, in words."""
-        values = {name: float(value) for name, value in vars(losses).items() if value is not None}
-        values = {name: value for name, value in values.items() if math.isfinite(value)}
-        watch = self.state.watch.numbers()
-        if len(self.held_out):
-            r_v = overfitting(watch["train"], watch["held_out"], watch["fake"])
-            values |= {"r_v": r_v, "D_held_out": watch["held_out"], "ahead": watch["ahead"]}
-        if self.recorder:
-            values |= {"augment_p": watch["augment_p"], "lr": self.cfg.lr_at(self.state.seen)}
-            self.recorder.scalars(self.state.seen, {**values, "img_per_sec": rate, "seconds": self.seconds})
-            self.warn(None)
-        spent = 1 - budget.left(self.state.seen, self.seconds)
-        left = self.seconds * (1 / spent - 1) if spent > 0 and self.seconds > 0 else math.inf
-        shown = ", ".join(f"{name} {values[name]:.2f}" for name in ("G", "D") if name in values)
-        return f"{shown}, {rate:.0f} img/s, {duration(left)} left"
-
-    def warn(self, quality: Quality | None) -> None:
-        """Ask the monitor what goes wrong, and say it."""
-        watch = self.state.watch.numbers()
-        signals = Signals(
-            seen=self.state.seen,
-            D_train=watch["train"],
-            D_held_out=watch["held_out"] if len(self.held_out) else math.nan,
-            D_fake=watch["fake"],
-            ahead=watch["ahead"],
-            augment_p=watch["augment_p"],
-            restored=self.restored,
-            skipped=int(self.state.skipped),
-            quality=quality,
-        )
-        for finding in self.monitor.check(signals):
-            self.recorder.finding(self.state.seen, finding)
-            log.warning("%s: %s %s", finding.name, finding.evidence, finding.remedy)
-
-    def measure(self) -> None:
-        """Measure the quality of G_ema; the best state by KID is kept beside the last."""
-        if self.recorder:
-            quality = self.judge.measure(self.state)
-            self.recorder.scalars(self.state.seen, {k: v for k, v in asdict(quality).items() if v is not None})
-            log.info("%.1f kimg, %s", self.state.seen / 1000, describe_quality(quality))
-            self.warn(quality)
-            if quality.kid < self.best[0]:
-                self.best = (quality.kid, self.state.seen)
-                self.write(BEST)
-
-    def patience_spent(self, budget: Budget) -> bool:
-        return self.best[1] > 0 and self.state.seen - self.best[1] >= budget.patience * 1000
-
-    def save(self) -> None:
-        """Write the checkpoint. Raises ValueError, and leaves the one before, when a weight is not finite."""
-        if not self.state.finite():
-            raise self.diverged()
-        if self.recorder:
-            self.write(FILE)
-        self.tries = 0
-
-    def write(self, name: str) -> None:
-        facts = replace(self.facts, seen=self.state.seen, seconds=self.seconds)
-        save_checkpoint(self.folder / name, self.state.tensors(), self.cfg, facts)
-
-    def recover(self) -> None:
-        """Go back to the last checkpoint, with other random numbers, after many steps that were not finite.
-
-        Raises ValueError when there is none, or when it led to the same end several times.
-        """
-        path = self.folder / FILE
-        self.state.processes.wait()
-        if not path.exists() or self.tries == RESTORES:
-            raise self.diverged()
-        self.tries += 1
-        self.restored += 1
-        tensors, _, facts = load_checkpoint(path)
-        self.state.restore(tensors, facts.seen)
-        self.state.rng.manual_seed(self.cfg.seed + facts.seen + self.restored)
-        self.state.bad.zero_()
-        if self.recorder:
-            self.recorder.rewind(facts.seen)
-            self.warn(None)
-
-    def diverged(self) -> ValueError:
-        path = self.folder / FILE
-        before = f"the checkpoint {path} is from before" if path.exists() else "no checkpoint was written"
-        return ValueError(
-            f"training diverged by {self.state.seen / 1000:.1f} kimg; {before}: "
-            "start anew with a lower --lr or a larger --gamma"
-        )
-
-
-METER = "{desc} [{elapsed}]{postfix}"
-
-
 def check_fits(data: Path, count: int, cfg: TrainConfig, processes: Processes) -> None:
     """Raise ValueError unless `count` pictures to train on fill a batch, and the batch suits the processes."""
     if count < cfg.batch:
@@ -302,53 +81,6 @@ def check_fits(data: Path, count: int, cfg: TrainConfig, processes: Processes) -
             f"batch {cfg.batch} cannot be shared by {processes.count} processes: "
             f"choose a multiple of {GROUP * processes.count}"
         )
-
-
-def duration(seconds: float) -> str:
-    """Hours and minutes for people: `1h05`, or `?` when there is no end in sight."""
-    if not math.isfinite(seconds):
-        return "?"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60}h{minutes % 60:02d}"
-
-
-def crossed(seen: int, batch: int, kimg: float) -> bool:
-    """Whether the last step, which brought the images to `seen`, passed a multiple of `kimg` thousand."""
-    every = kimg * 1000
-    return seen // every > (seen - batch) // every
-
-
-def batch_at(count: int, batch: int, seed: int, seen: int) -> Tensor:
-    """Indices [batch] of the pictures to show after `seen` images: a new permutation each epoch, its odd end left out.
-
-    A function of its arguments alone, so a resumed run meets the same pictures.
-    """
-    epoch, step = divmod(seen // batch, count // batch)
-    return permutation(count, seed * 1_000_003 + epoch)[step * batch : (step + 1) * batch]
-
-
-@lru_cache(maxsize=2)
-def permutation(count: int, seed: int) -> Tensor:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-
-
-@contextmanager
-def stop_requested() -> Iterator:
-    """A function that says whether Ctrl-C or a termination signal has come; a second one ends the process."""
-    came: list[int] = []
-
-    def on_signal(number: int, _frame: object) -> None:
-        came.append(number)
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        print("stopping after this step; --resume goes on from here", file=sys.stderr, flush=True)
-
-    before = {each: signal.signal(each, on_signal) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def describe(dataset: Dataset) -> str:

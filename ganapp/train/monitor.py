@@ -82,11 +82,11 @@ class Finding:
 
 @dataclass
 class Streak:
-    """How many signals in a row were bad, or were good, and whether the finding stands."""
+    """How many signals in a row were bad, or were good, and since how many images the finding stands, if it does."""
 
     bad: int = 0
     good: int = 0
-    stands: bool = False
+    since: int | None = None
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Monitor:
             if rule.pace == "quality" and signals.quality is None:
                 continue
             evidence = rule.judge(self, signals)
-            if evidence is not None and self._raises(rule, bad=evidence != ""):
+            if evidence is not None and self._raises(rule, evidence != "", signals.seen):
                 remedy = rule.remedy if isinstance(rule.remedy, str) else rule.remedy[self.augment]
                 found.append(Finding(rule.name, evidence, remedy))
         self.skipped, self.restored = signals.skipped, signals.restored
@@ -133,20 +133,29 @@ class Monitor:
                 known = {k: math.nan if v is None and k != "kid_augmented" else v for k, v in values.items()}
                 self.history.append((line["seen"], Quality(**known)))
             elif line.get("finding") in self.streaks:
-                self.streaks[line["finding"]] = Streak(stands=True)
+                self.streaks[line["finding"]] = Streak(since=line["seen"])
+
+    def rewind(self, seen: int) -> None:
+        """Forget what came after `seen` images, when the run goes back there: it may be measured and found again."""
+        self.history = [(at, quality) for at, quality in self.history if at <= seen]
+        if self.ahead_since is not None and self.ahead_since > seen:
+            self.ahead_since = None
+        for name, streak in self.streaks.items():
+            if streak.since is None or streak.since > seen:
+                self.streaks[name] = Streak()
 
     def kids(self) -> list[float]:
         """The KIDs measured so far, in their order."""
         return [quality.kid for _, quality in self.history]
 
-    def _raises(self, rule: "Rule", bad: bool) -> bool:
+    def _raises(self, rule: "Rule", bad: bool, seen: int) -> bool:
         streak = self.streaks[rule.name]
         streak.bad, streak.good = (streak.bad + 1, 0) if bad else (0, streak.good + 1)
         if streak.good >= GONE_AFTER[rule.pace]:
-            streak.stands = False
-        if streak.stands or streak.bad < RAISED_AFTER[rule.pace]:
+            streak.since = None
+        if streak.since is not None or streak.bad < RAISED_AFTER[rule.pace]:
             return False
-        streak.stands = True
+        streak.since = seen
         return True
 
 
@@ -165,8 +174,6 @@ def r_v(signals: Signals) -> float | None:
 
 
 def overfits(monitor: Monitor, signals: Signals) -> str | None:
-    if math.isnan(signals.D_held_out):
-        return None
     value = r_v(signals)
     if value is None or value < OVERFITTING:
         return ""
@@ -225,8 +232,6 @@ def collapses(monitor: Monitor, signals: Signals) -> str | None:
 def memorises(monitor: Monitor, signals: Signals) -> str | None:
     """By the distances that Meehan et al. 2020, arXiv:2004.05675, sec. 3, compare."""
     fake, held_out = signals.quality.nearest_fake, signals.quality.nearest_held_out
-    if math.isnan(held_out):
-        return None
     if not fake < COPIES * held_out:
         return ""
     return (
@@ -283,7 +288,7 @@ RULES = (
         "running",
         overfits,
         {
-            "none": MORE + "With these, start a new run with --augment adaptive; the best checkpoint is from before.",
+            "none": MORE + "With these, start a new run with --augment adaptive; the best checkpoint by KID is kept.",
             "fixed": MORE + "With these, start a new run with --augment adaptive, which finds the strength it needs, "
             "or with a higher --augment-p.",
             "adaptive": MORE + "The augmentation is as strong as it gets: start a new run with a larger --gamma or a "

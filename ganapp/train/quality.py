@@ -21,6 +21,7 @@ from ganapp.train.recorder import draw, to_images
 FEATURES = "efficientnet-lite0"  # needs no download
 SPREAD = 128  # samples whose distances from each other are looked at
 THUMBNAIL = 32  # pixels a side of the pictures that nearest neighbours are looked for in
+LOOKED_THROUGH = 20_000  # training pictures at most, which bounds the memory
 
 
 class Judge:
@@ -47,8 +48,8 @@ class Judge:
 
     @cached_property
     def thumbnails(self) -> Tensor:
-        """All training pictures, small: [count, C * THUMBNAIL ** 2]."""
-        return self.shrink(self.train_on)
+        """The training pictures, small: [count, C * THUMBNAIL ** 2]."""
+        return self.shrink(self.train_on[:: -(-len(self.train_on) // LOOKED_THROUGH)])
 
     def measure(self, state: TrainState) -> Quality:
         """The quality of `state.G_ema`, whose images are scored on each background and the scores averaged."""
