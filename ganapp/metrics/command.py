@@ -1,6 +1,7 @@
 """`python -m ganapp metrics`: its options, and the report."""
 
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ganapp.metrics.features import Extractor, load_extractor
 from ganapp.metrics.measure import Measures, measure
 from ganapp.metrics.samples import evenly, load_samples
 from ganapp.train.parallel import find_device
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,15 @@ def run(prog: str, args: list[str]) -> None:
         )
     extractor = load_extractor(given.features, given.weights, find_device(given.device))
     count = min(given.count, len(held_out) or len(train_on))
+    if count < given.count and given.held_out:
+        log.info("%d pictures are held out, so %d samples are measured; a greater --held-out takes more", count, count)
     samples = load_samples(given.source, dataset, evenly(train_on, count))
     found = measure(samples, dataset, train_on, held_out, extractor, given.sheet)
     print(report(str(given.source), str(given.data), found, extractor, dataset.channels))
     if given.json is not None:
         part = given.json.with_name(given.json.name + ".part")
-        part.write_text(json.dumps(asdict(found), indent=2) + "\n", "utf-8")
+        numbers = {"source": str(given.source), "data": str(given.data), **asdict(found)}
+        part.write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
         os.replace(part, given.json)
 
 

@@ -161,7 +161,7 @@ PRESETS = {
     "critters64": replace(DEFAULT, lr_hold_kimg=220.0, lr_half_life_kimg=70.0),
     # A thousand pictures or fewer: augmentation that grows only as far as the discriminator learns them by heart.
     "few-pictures": replace(DEFAULT, augment="adaptive", holdout=0.1),
-    "fastgan": replace(DEFAULT, network=FastGANConfig(), loss="hinge", penalty="none", augment="fixed"),
+    "fastgan": replace(DEFAULT, network=FastGANConfig()),
     "stylegan": replace(DEFAULT, network=StyleGANConfig()),
     "dcgan": replace(DEFAULT, network=DCGANConfig()),
     "dcgan64": CLASSIC,
