@@ -8,12 +8,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 FEATURES = 1280
 
-# Kernel, stride, expansion and c_out of the blocks (Tan and Le 2019, arXiv:1905.11946, table 1). "Lite" is the same
-# network with ReLU6 for swish and without squeeze-and-excitation.
-BLOCKS = (
-    [(3, 1, 1, 16), (3, 2, 6, 24), (3, 1, 6, 24), (5, 2, 6, 40), (5, 1, 6, 40)]
-    + [(3, 2, 6, 80), *[(3, 1, 6, 80)] * 2, *[(5, 1, 6, 112)] * 3]
-    + [(5, 2, 6, 192), *[(5, 1, 6, 192)] * 3, (3, 1, 6, 320)]
+# Blocks, kernel, stride of the first, expansion and c_out of each stage (Tan and Le 2019, arXiv:1905.11946, table 1).
+# "Lite" is the same network with ReLU6 for swish and without squeeze-and-excitation.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
 )
 EPSILON = 1e-3  # of the batch norms
 
@@ -73,9 +77,10 @@ class EfficientNetLite0(nn.Module):
         self._conv_stem = Convolution(3, 32, kernel=3, stride=2)
         self._blocks = nn.Sequential()
         c_in = 32
-        for kernel, stride, expansion, c_out in BLOCKS:
-            self._blocks.append(Block(c_in, c_out, kernel, stride, expansion))
-            c_in = c_out
+        for blocks, kernel, stride, expansion, c_out in STAGES:
+            for i in range(blocks):
+                self._blocks.append(Block(c_in, c_out, kernel, stride if i == 0 else 1, expansion))
+                c_in = c_out
         self._conv_head = Convolution(c_in, FEATURES)
 
     def forward(self, x: Tensor) -> Tensor:

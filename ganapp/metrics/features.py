@@ -16,8 +16,8 @@ from ganapp.metrics.efficientnet import FEATURES, load_efficientnet
 from ganapp.metrics.fidelity import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 # Pixels a side that EfficientNet sees. Pixel art is enlarged smoothly too: a linear classifier of the features got 72 %
-# of the attributes of 32 px faces right, and 67 % when they were enlarged as squares. With 160 pixels it was 74 %, at two
-# thirds of the speed. bfloat16 doubles the speed where a CPU has it, but moves the distances by 2 %.
+# of the attributes of 32 px faces right, and 67 % when they were enlarged as squares. With 160 pixels it got 74 %, at
+# two thirds of the speed. bfloat16 would double the speed on some CPUs, but move the distances by 2 %.
 SIDE = 128
 CHUNKS = {"cpu": 16, "cuda": 256}  # pictures at a time; on a CPU more are slower, as they leave its cache
 
