@@ -12,7 +12,14 @@ from torch import nn
 
 from export.card import SHEET, write_card
 from export.graph import export_graph
-from export.wrappers import MappingGraph, PlainGraph, SynthesisGraph, UnlabelledMappingGraph, UnlabelledPlainGraph
+from export.wrappers import (
+    MappingGraph,
+    NoiselessSynthesisGraph,
+    PlainGraph,
+    SynthesisGraph,
+    UnlabelledMappingGraph,
+    UnlabelledPlainGraph,
+)
 from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.models import MODELS
@@ -113,9 +120,11 @@ def write_graphs(folder: Path, G: nn.Module, spec: GeneratorSpec, int16: bool) -
         return
     mapping = MappingGraph(G) if spec.num_labels else UnlabelledMappingGraph(G)
     latents = {**z, **labels, "psi": torch.ones(1)}
-    synthesis = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), "noise": torch.zeros(2, spec.noise_dim)}
+    synthesis = SynthesisGraph(G) if spec.noise_dim else NoiselessSynthesisGraph(G)
+    noise = {"noise": torch.zeros(2, spec.noise_dim)} if spec.noise_dim else {}
+    styles = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), **noise}
     (folder / MAPPING).write_bytes(export_graph(mapping, latents, "ws", text, int16))
-    (folder / SYNTHESIS).write_bytes(export_graph(SynthesisGraph(G), synthesis, "images", text, int16))
+    (folder / SYNTHESIS).write_bytes(export_graph(synthesis, styles, "images", text, int16))
 
 
 def parity(folder: Path, G: nn.Module, spec: GeneratorSpec) -> int:

@@ -95,8 +95,9 @@ def use(spec: GeneratorSpec) -> str:
     images = f"`images`,\nuint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]."
     if not spec.num_ws:
         return f"`generator.onnx` turns `z` [N, {spec.z_dim}]{labels} into {images}"
+    noise = f" and `noise` [N, {spec.noise_dim}]" if spec.noise_dim else ""
     ws = f"`ws` [N, {spec.num_ws}, {spec.w_dim}]"
     return (
         f"`mapping.onnx` turns `z` [N, {spec.z_dim}]{labels} and `psi` [1]\ninto {ws}; "
-        f"`synthesis.onnx` turns `ws` and `noise` [N, {spec.noise_dim}] into {images}"
+        f"`synthesis.onnx` turns `ws`{noise} into {images}"
     )

@@ -99,6 +99,13 @@ class SynthesisGraph(nn.Module):
         return to_bytes(self.synthesis.logits(ws, noise))
 
 
+class NoiselessSynthesisGraph(SynthesisGraph):
+    """The same of a network without noise: ws -> images."""
+
+    def forward(self, ws: Tensor) -> Tensor:
+        return super().forward(ws, ws[:, 0, :0])
+
+
 class PlainGraph(nn.Module):
     """z [N, z_dim], labels [N, num_labels] -> images uint8 [N, H, W, C] of a network without styles."""
 

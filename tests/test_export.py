@@ -58,7 +58,8 @@ def test_every_architecture_is_served_as_it_was_trained(name: str, shapes: Path,
     assert visible_difference(images, draw(trained.G, range(6), torch.zeros(6, 4))) <= 1
     chosen = next(served.generate([1], served.spec.labels({"colour": "red"})))
     assert not np.array_equal(chosen, images[1])
-    assert served.spec.training["architecture"] == name
+    assert served.spec.training["architecture"] == trained.cfg.architecture
+    assert served.spec.noise_dim == trained.G.noise_dim
     assert trained.cfg.loss in (tmp_path / "w" / name / "README.md").read_text()
 
 

@@ -74,8 +74,13 @@ def test_neither_images_nor_logits_depend_on_the_others_of_their_batch():
 
 @pytest.mark.parametrize(
     ("resolution", "pairs"),
-    [(32, {16: 4, 32: 8}), (64, {32: 4, 64: 8}), (256, {64: 4, 128: 8, 256: 16}), (512, {64: 4, 128: 8, 256: 16, 512: 32})],
-)  # fmt: skip
+    [
+        (32, {16: 4, 32: 8}),
+        (64, {32: 4, 64: 8}),
+        (256, {64: 4, 128: 8, 256: 16}),
+        (512, {64: 4, 128: 8, 256: 16, 512: 32}),
+    ],
+)
 def test_small_maps_gate_large_ones_and_from_256_px_on_those_of_the_paper(resolution: int, pairs: dict[int, int]):
     G, _ = make(resolution)
     assert G.gated_by == pairs

@@ -1,11 +1,13 @@
 """The StyleGAN2 networks: shapes, and the laws that their parts obey."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_run import NETWORK
 
 from ganapp.models.layers import minibatch_stddev
-from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv
+from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, Palette
 
 SIZES = [2, 2]
 
@@ -82,3 +84,41 @@ def test_the_discriminator_hears_the_labels():
     D = Discriminator(NETWORK, 16, 4, 4)
     x = torch.randn(4, 4, 16, 16)
     assert not torch.allclose(D(x, torch.eye(4)), D(x, torch.zeros(4, 4)))
+
+
+def test_where_a_plane_wins_a_picture_has_exactly_its_colour():
+    torch.manual_seed(0)
+    palette, w = Palette(5, w_dim=4), torch.randn(2, 4)
+    winner = torch.randint(0, 5, [2, 8, 8])
+    planes = torch.nn.functional.one_hot(winner, 5).permute(0, 3, 1, 2) * 10.0
+    colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))  # [2, 3, 5]
+    expected = torch.stack([colours[i][:, winner[i]] for i in range(2)])
+    assert torch.allclose(torch.sigmoid(palette(planes, w)), expected, atol=1e-4)
+
+
+def test_a_blend_lies_between_the_colours_and_alpha_passes_through():
+    palette, w = Palette(5, w_dim=4), torch.randn(2, 4)
+    planes = torch.randn(2, 6, 8, 8)
+    out = palette(planes, w)
+    colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))[..., None, None]
+    rgb = torch.sigmoid(out[:, :3])
+    assert out.shape == (2, 4, 8, 8)
+    assert (rgb >= colours.amin(2) - 1e-5).all() and (rgb <= colours.amax(2) + 1e-5).all()
+    assert torch.equal(out[:, 3], planes[:, 5])
+
+
+def test_without_noise_there_is_no_noise_input_and_nothing_of_it_is_learnt():
+    G = Generator(replace(NETWORK, noise=False), 16, 4, 4)
+    assert G.noise_dim == 0
+    assert G(torch.randn(2, 16), torch.zeros(2, 4), torch.zeros(2, 0)).shape == (2, 4, 16, 16)
+    assert not any("noise" in name for name, _ in G.named_parameters())
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_palette_of_extreme_colours_gives_finite_gradients(precision: torch.dtype):
+    palette, w = Palette(3, w_dim=4), torch.full((4, 4), 100.0)
+    planes = torch.randn(4, 3, 8, 8, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        torch.sigmoid(palette(planes, w)).sum().backward()
+    assert torch.isfinite(planes.grad).all()
+    assert all(torch.isfinite(p.grad).all() for p in palette.parameters())

@@ -19,6 +19,7 @@ TINY = TrainConfig(network=NETWORK, batch=8, precision="fp32", penalty_every=4, 
 # Every architecture, small; the growing one is half grown after the few images of a test.
 ARCHITECTURES = {
     "stylegan2": TINY,
+    "stylegan2-palette": replace(TINY, network=replace(NETWORK, palette=6, noise=False)),
     "stylegan": replace(
         TINY,
         network=StyleGANConfig(

@@ -1,5 +1,6 @@
 """FastGAN (Liu et al. 2021, arXiv:2101.04775) for RGB or RGBA, conditional on attributes."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -143,7 +144,7 @@ class Decoder(nn.Module):
     def __init__(self, cfg: FastGANConfig, c_in: int, side: int, channels: int):
         super().__init__()
         sizes = [c_in] + [cfg.features(2 * s) for s in (2**i for i in range(3, int(math.log2(side))))]
-        self.convs = nn.ModuleList(Conv(a, 2 * b, 3) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.convs = nn.ModuleList(Conv(a, 2 * b, 3) for a, b in itertools.pairwise(sizes))
         self.to_rgb = Conv(sizes[-1], channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,11 @@ from ganapp.models.mapping import Mapping
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """Sizes of both networks. Feature maps have min(base / side, width) channels."""
+    """Sizes of both networks. Feature maps have min(base / side, width) channels.
+
+    With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat.
+    Without `noise`, there is no detail that the style does not decide.
+    """
 
     z_dim: int = 128
     w_dim: int = 128
@@ -21,6 +25,8 @@ class StyleGAN2Config:
     mapping_lr: float = 0.1
     width: int = 96
     base: int = 1536
+    palette: int = 0
+    noise: bool = True
 
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
@@ -55,24 +61,46 @@ class ModulatedConv(nn.Module):
 class SynthesisLayer(nn.Module):
     """Modulated 3x3 convolution, optional doubling of the side, noise, leaky ReLU.
 
-    x [N, c_in, H, W], w [N, w_dim], noise [N, 1, S, S] -> [N, c_out, S, S] with S = H or 2H. The paper
+    x [N, c_in, H, W], w [N, w_dim], noise [N, 1, S, S] or None -> [N, c_out, S, S] with S = H or 2H. The paper
     doubles with a transposed convolution; convolving before a bilinear doubling costs a quarter of
     convolving after it, and the layer that follows sharpens.
     """
 
-    def __init__(self, c_in: int, c_out: int, w_dim: int, up: bool):
+    def __init__(self, c_in: int, c_out: int, w_dim: int, up: bool, noise: bool):
         super().__init__()
         self.conv = ModulatedConv(c_in, c_out, w_dim, 3)
-        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.noise_strength = nn.Parameter(torch.zeros([])) if noise else None
         self.bias = nn.Parameter(torch.zeros(c_out))
         self.up = up
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         x = self.conv(x, w)
         if self.up:
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = x + (noise * self.noise_strength).to(x.dtype) + self.bias.to(x.dtype)[:, None, None]
-        return leaky_relu(x)
+        if noise is not None:
+            x = x + (noise * self.noise_strength).to(x.dtype)
+        return leaky_relu(x + self.bias.to(x.dtype)[:, None, None])
+
+
+class Palette(nn.Module):
+    """Planes [N, K (+ 1), H, W] and the last style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
+
+    The style decides the colours, and the planes, by a softmax, which colour shows where. Where one wins, the area
+    is flat without any effort, which flat art is made of; edges and shades are blends. An alpha plane passes through.
+    """
+
+    SHARPNESS = 4.0  # of the softmax, so that a win takes logits of an ordinary size
+
+    def __init__(self, count: int, w_dim: int):
+        super().__init__()
+        self.count = count
+        self.colours = Linear(w_dim, count * 3)
+
+    def forward(self, planes: Tensor, w: Tensor) -> Tensor:
+        colours = torch.sigmoid(self.colours(w) * 2).unflatten(1, (3, self.count))  # [N, 3, K]
+        shares = torch.softmax(planes[:, : self.count] * self.SHARPNESS, 1)  # [N, K, H, W]
+        mixed = (colours @ shares.flatten(2)).float().unflatten(2, shares.shape[2:])
+        return torch.cat([torch.logit(mixed, 1e-4), planes[:, self.count :]], 1)  # the sigmoid at the exit undoes it
 
 
 class Synthesis(nn.Module):
@@ -86,22 +114,23 @@ class Synthesis(nn.Module):
         self.sides = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
         self.layer_sides = [4, *(side for side in self.sides[1:] for _ in range(2))]
         self.num_ws = len(self.layer_sides) + 1  # the last ToRGB has a style of its own
-        self.noise_dim = sum(side**2 for side in self.layer_sides)
+        self.noise_dim = sum(side**2 for side in self.layer_sides) if cfg.noise else 0
         self.const = nn.Parameter(torch.randn(cfg.features(4), 4, 4))
-        self.layers = nn.ModuleList([SynthesisLayer(cfg.features(4), cfg.features(4), cfg.w_dim, up=False)])
+        self.layers = nn.ModuleList([SynthesisLayer(cfg.features(4), cfg.features(4), cfg.w_dim, False, cfg.noise)])
         for side in self.sides[1:]:
             c_in, c_out = cfg.features(side // 2), cfg.features(side)
-            self.layers.append(SynthesisLayer(c_in, c_out, cfg.w_dim, up=True))
-            self.layers.append(SynthesisLayer(c_out, c_out, cfg.w_dim, up=False))
+            self.layers.append(SynthesisLayer(c_in, c_out, cfg.w_dim, True, cfg.noise))
+            self.layers.append(SynthesisLayer(c_out, c_out, cfg.w_dim, False, cfg.noise))
+        planes = cfg.palette + channels - 3 if cfg.palette else channels
         self.to_rgb = nn.ModuleList(
-            ModulatedConv(cfg.features(side), channels, cfg.w_dim, 1, demodulate=False) for side in self.sides
+            ModulatedConv(cfg.features(side), planes, cfg.w_dim, 1, demodulate=False) for side in self.sides
         )
-        self.rgb_bias = nn.Parameter(torch.zeros(channels))
+        self.rgb_bias = nn.Parameter(torch.zeros(planes))
+        self.palette = Palette(cfg.palette, cfg.w_dim) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, H, W]."""
-        maps = noise.split([side**2 for side in self.layer_sides], dim=1)
-        maps = [m.view(-1, 1, side, side) for m, side in zip(maps, self.layer_sides, strict=True)]
+        maps = self.noise_maps(noise)
         x = self.const.expand(ws.shape[0], -1, -1, -1)
         x = self.layers[0](x, ws[:, 0], maps[0])
         rgb = self.to_rgb[0](x, ws[:, 1]).float()
@@ -111,7 +140,15 @@ class Synthesis(nn.Module):
             x = self.layers[first + 1](x, ws[:, first + 1], maps[first + 1])
             rgb = F.interpolate(rgb, scale_factor=2.0, mode="bilinear", align_corners=False)
             rgb = rgb + self.to_rgb[i](x, ws[:, first + 2]).float()  # summed in fp32: bf16 bands show
-        return rgb + self.rgb_bias[:, None, None]
+        rgb = rgb + self.rgb_bias[:, None, None]
+        return rgb if self.palette is None else self.palette(rgb, ws[:, -1])
+
+    def noise_maps(self, noise: Tensor) -> list[Tensor | None]:
+        """The noise of each layer, [N, 1, side, side], or None where the network has none."""
+        if not self.noise_dim:
+            return [None] * len(self.layer_sides)
+        maps = noise.split([side**2 for side in self.layer_sides], dim=1)
+        return [m.view(-1, 1, side, side) for m, side in zip(maps, self.layer_sides, strict=True)]
 
     def forward(self, ws: Tensor, noise: Tensor) -> Tensor:
         return to_picture(self.logits(ws, noise))

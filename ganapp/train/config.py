@@ -142,7 +142,8 @@ class TrainConfig:
         return cls(network=kind(**network), **values)
 
 
-DEFAULT = TrainConfig()
+# Flat art in colours of its own, and more steps of fewer images, which is what little compute is best spent on.
+DEFAULT = TrainConfig(network=StyleGAN2Config(palette=16, noise=False), batch=16)
 # The recipe of Radford et al. 2015, sec. 4, as people know it: no average of the weights, no penalty.
 CLASSIC = replace(
     DEFAULT,
@@ -161,9 +162,9 @@ PRESETS = {
     "critters64": replace(DEFAULT, lr_hold_kimg=220.0, lr_half_life_kimg=70.0),
     # A thousand pictures or fewer: augmentation that grows only as far as the discriminator learns them by heart.
     "few-pictures": replace(DEFAULT, augment="adaptive", holdout=0.1),
-    "fastgan": replace(DEFAULT, network=FastGANConfig()),
-    "stylegan": replace(DEFAULT, network=StyleGANConfig()),
-    "dcgan": replace(DEFAULT, network=DCGANConfig()),
+    "fastgan": replace(DEFAULT, network=FastGANConfig(), batch=32),
+    "stylegan": replace(DEFAULT, network=StyleGANConfig(), batch=32),
+    "dcgan": replace(DEFAULT, network=DCGANConfig(), batch=32),
     "dcgan64": CLASSIC,
     "dcgan64-rgba": replace(CLASSIC, network=DCGANConfig(dropout=0.25), smooth_real=0.1, ema_kimg=10.0),
     "dcgan128-noisy-labels": replace(CLASSIC, network=DCGANConfig(dropout=0.25), noisy_labels=0.3, ema_kimg=10.0),
