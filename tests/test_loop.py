@@ -18,7 +18,7 @@ from tiny_run import ARCHITECTURES, TINY, write_dataset
 
 import ganapp.train.run
 from ganapp.train.checkpoint import BEST, FILE, load_checkpoint, save_checkpoint
-from ganapp.train.config import TrainConfig
+from ganapp.train.config import DEFAULT
 from ganapp.train.gan import Batch, Losses, TrainState, train_step
 from ganapp.train.loop import train
 from ganapp.train.parallel import find_device
@@ -157,7 +157,7 @@ def test_a_second_run_does_not_overwrite_the_first(shapes: Path, run: Path):
 def test_resuming_keeps_the_stored_settings_and_refuses_others_and_other_data(shapes: Path, tmp_path: Path):
     out = tmp_path / "run"
     train(shapes, out, TINY, Budget(kimg=0.016), device="cpu")
-    train(shapes, out, TrainConfig(), Budget(kimg=0.024), resume=True, device="cpu")
+    train(shapes, out, DEFAULT, Budget(kimg=0.024), resume=True, device="cpu")
     assert load_checkpoint(out / FILE)[1] == TINY
     with pytest.raises(ValueError, match="settings it began with"):
         train(shapes, out, replace(TINY, lr=1.0), Budget(kimg=1), resume=True, device="cpu")

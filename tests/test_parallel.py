@@ -48,7 +48,19 @@ def test_a_batch_that_cannot_be_shared_is_refused():
 def test_two_processes_train_as_one_with_the_whole_batch(shapes: Path, tmp_path: Path):
     """Launched by Accelerate over gloo, with the loss, the weights and the log of a single process."""
     settings = ["--network.width", "16", "--network.base", "256", "--network.z-dim", "16", "--network.w-dim", "16"]
-    settings += ["--batch", "8", "--precision", "fp32", "--penalty-every", "4", "--quality-count", "16"]
+    settings += [
+        "--network.palette",
+        "0",
+        "--network.noise",
+        "--batch",
+        "8",
+        "--precision",
+        "fp32",
+        "--penalty-every",
+        "4",
+        "--quality-count",
+        "16",
+    ]
     settings += ["--augment", "adaptive", "--quality-kimg", "inf", "--kimg", "0.08", "--device", "cpu"]
     out = tmp_path / "two"
     launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]

@@ -42,7 +42,7 @@ def psi() -> gr.Slider:
 
 
 def noise_seed() -> gr.Number:
-    return gr.Number(0, label="Noise seed")
+    return gr.Number(0, label="Noise seed", info="fine detail, where a model has any")
 
 
 def labels(library: Library, spec: GeneratorSpec, opened: bool) -> list[gr.Dropdown]:
