@@ -13,7 +13,7 @@ from export.bundle import export_bundle
 
 @dataclass(frozen=True)
 class ExportArgs:
-    """Turn a run into a weights folder that the app serves: two checked ONNX graphs and a model card."""
+    """Turn a run into a weights folder that the app serves: checked ONNX graphs and a model card."""
 
     run: tyro.conf.Positional[Path]
     """Folder of the run, or a checkpoint."""

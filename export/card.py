@@ -53,9 +53,9 @@ tags: [{", ".join(tags)}]
 
 {spec.resolution}x{spec.resolution} pictures in {form} from a {citation.split(",")[0]}, for ONNX Runtime.
 
-![{COLUMNS * ROWS} samples, seeds 0 to {COLUMNS * ROWS - 1}, psi 1, no attribute chosen]({SHEET})
+![{COLUMNS * ROWS} samples, seeds 0 to {COLUMNS * ROWS - 1}, no attribute chosen]({SHEET})
 
-Seeds 0 to {COLUMNS * ROWS - 1} in order, psi 1, no attribute chosen, not picked by hand.
+Seeds 0 to {COLUMNS * ROWS - 1} in order, no attribute chosen, no truncation, not picked by hand.
 
 ## Data
 

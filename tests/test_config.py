@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from export.graph import MAX_BYTES
 from ganapp.models import MODELS
 from ganapp.models.dcgan import DCGANConfig
 from ganapp.train import command
@@ -48,6 +49,22 @@ def test_the_preset_of_noisy_labels_has_some():
 def test_what_cannot_be_is_refused_by_name(changed: dict, said: str):
     with pytest.raises(ValueError, match=said):
         replace(TrainConfig(), **changed)
+
+
+@pytest.mark.parametrize("resolution, names", [(64, PRESETS), (128, ["dcgan128-noisy-labels"])])
+def test_every_preset_can_be_exported_at_the_size_it_is_for(resolution: int, names: list[str]):
+    """int16 weights of a generator must fit the file that export allows."""
+    for name in names:
+        cfg = PRESETS[name]
+        G = MODELS[cfg.architecture].generator(cfg.network, resolution, 4, 100)
+        assert sum(p.numel() for p in G.parameters()) * 2 < 0.95 * MAX_BYTES, name
+
+
+def test_a_run_from_before_there_was_a_choice_of_penalty_keeps_its_own():
+    values = json.loads(replace(TrainConfig(), loss="nonsaturating").to_json())
+    del values["penalty"], values["holdout"]
+    cfg = TrainConfig.from_json(json.dumps(values))
+    assert (cfg.penalty, cfg.holdout) == ("r1", 0.0)
 
 
 @pytest.mark.parametrize("change", [{"warp": 9}, {"architecture": "biggan"}, {"network": {"warp": 9}}])

@@ -23,7 +23,7 @@ from ganapp.train.gan import Batch, Losses, TrainState, train_step
 from ganapp.train.loop import train
 from ganapp.train.parallel import find_device
 from ganapp.train.quality import Judge
-from ganapp.train.run import Budget, batch_at, crossed
+from ganapp.train.run import Budget, Run, batch_at, crossed
 
 
 class Poison:
@@ -99,6 +99,30 @@ def test_patience_ends_a_run_whose_best_is_long_past(shapes: Path, tmp_path: Pat
     assert load_checkpoint(out / FILE)[2].seen == 64  # the best at 16 images, and 48 more without a better one
     assert load_checkpoint(out / BEST)[2].seen == 16
     assert "patience" in (out / "report.md").read_text()
+
+
+def test_patience_shorter_than_a_measurement_is_refused(shapes: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="--quality-kimg"):
+        train(shapes, tmp_path / "run", TINY, Budget(kimg=1, patience=10), device="cpu")
+
+
+def test_a_run_that_fails_for_another_reason_is_not_called_diverged(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Run, "report", full)
+    with pytest.raises(OSError, match="no space"):
+        train(shapes, tmp_path / "run", TINY, Budget(kimg=1), device="cpu")
+    text = (tmp_path / "run" / "report.md").read_text()
+    assert "cut off" in text and "diverged" not in text
+
+
+def test_a_new_run_does_not_keep_the_best_of_one_that_is_gone(shapes: Path, tmp_path: Path):
+    (tmp_path / BEST).write_bytes(b"another model")
+    train(shapes, tmp_path, TINY, Budget(kimg=0.008), device="cpu")
+    assert not (tmp_path / BEST).exists()
 
 
 def test_a_few_bad_steps_are_left_out_and_named(shapes: Path, tmp_path: Path, poison: Poison):

@@ -39,6 +39,11 @@ def test_random_numbers_of_two_processes_are_those_of_one():
         assert torch.equal(half, Processes(2, rank).take(alone))
 
 
+def test_a_share_of_no_columns_is_one_too():
+    """As of the noise of a network without noise."""
+    assert Draws(torch.Generator(), Processes(2, 1)).normal(8, 0).shape == (8, 0)
+
+
 def test_a_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(ValueError, match="multiple of 8"):
         check_fits(Path("data"), 100, replace(TINY, batch=12), Processes(2, 0))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ganapp.train.progress import best, gained, level_since, past_best, patience_spent, trend
+from ganapp.train.progress import best, gained, level_since, past_best, trend
 
 FALLING = [1.9, 1.6, 1.3, 1.1, 1.0, 0.9, 0.85, 0.78, 0.73]
 LEVEL = [1.9, 1.2, 0.9, 0.71, 0.70, 0.70, 0.72, 0.69, 0.71]
@@ -15,17 +15,6 @@ def test_the_best_is_the_first_of_the_lowest_and_never_one_that_is_no_number():
     assert best([3.0, 1.0, math.nan, 1.0, 2.0]) == 1
     with pytest.raises(ValueError, match="no KID"):
         best([math.nan])
-
-
-def test_patience_counts_the_measurements_since_the_best():
-    kids = [3.0, 1.0, 1.2, 1.1]
-    assert [patience_spent(kids, patience) for patience in (1, 2, 3)] == [True, True, False]
-    assert not patience_spent([*kids, 0.9], 1)
-
-
-def test_patience_is_not_spent_before_there_is_a_best():
-    assert not patience_spent([], 1)
-    assert not patience_spent([math.nan] * 5, 2)
 
 
 @pytest.mark.parametrize(

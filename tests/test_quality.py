@@ -108,7 +108,7 @@ def test_samples_that_look_augmented_are_named_a_leak(dataset: Dataset, judge: J
     state.watch.p.fill_(0.8)
     state.seen = 7
     clean = judge.measure(state)
-    augmented = judge.augmented_pictures(0.8, seed=3)
+    augmented = torch.cat(list(judge.augmented_pictures(0.8, seed=3)))
     leaking = showing(dataset, augmented)
     leaking.watch.p.fill_(0.8)
     leaked = judge.measure(leaking)

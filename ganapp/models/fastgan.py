@@ -21,6 +21,10 @@ class FastGANConfig:
     width: int = 128
     base: int = 1024
 
+    def __post_init__(self) -> None:
+        if min(self.z_dim, self.width, self.base) < 1:
+            raise ValueError("the sizes of a FastGAN must be positive")
+
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
 

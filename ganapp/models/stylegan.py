@@ -31,6 +31,8 @@ class StyleGANConfig:
     fade_kimg: float = 10.0
 
     def __post_init__(self) -> None:
+        if min(self.z_dim, self.w_dim, self.mapping_layers, self.width, self.base) < 1 or self.mapping_lr <= 0:
+            raise ValueError("the sizes of a StyleGAN must be positive")
         if self.start < 8 or self.start & (self.start - 1):
             raise ValueError(f"start must be 8 or a larger power of two, not {self.start}")
         if self.stable_kimg < 0 or self.fade_kimg <= 0:

@@ -28,6 +28,12 @@ class StyleGAN2Config:
     palette: int = 0
     noise: bool = True
 
+    def __post_init__(self) -> None:
+        if min(self.z_dim, self.w_dim, self.mapping_layers, self.width, self.base) < 1 or self.mapping_lr <= 0:
+            raise ValueError("the sizes of a StyleGAN2 must be positive")
+        if not 0 <= self.palette <= 256:
+            raise ValueError(f"palette must be 0 to 256 colours, not {self.palette}")
+
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
 

@@ -79,7 +79,8 @@ def overfitting(train: Tensor | float, held_out: Tensor | float, fake: Tensor | 
     its training images by heart and takes held-out ones for fakes.
 
     Karras et al. 2020, arXiv:2006.06676, eq. 1. A ratio of differences needs no zero of the logits, so it holds
-    for relativistic losses too, which r_t, the share of positive logits, does not.
+    for relativistic losses too, which r_t, the share of positive logits, does not. Of tensors it is not finite where
+    D tells nothing apart.
     """
     return (train - held_out) / (train - fake)
 
@@ -89,5 +90,5 @@ def adapted(p: Tensor, r_v: Tensor, target: float, step: float) -> Tensor:
 
     Where r_v is not finite, p stays.
     """
-    direction = torch.sign(r_v - target).nan_to_num(0.0)
+    direction = torch.where(r_v.isfinite(), torch.sign(r_v - target), 0.0)
     return (p + direction * step).clamp(0.0, MAX_P)

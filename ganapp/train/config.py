@@ -137,6 +137,8 @@ class TrainConfig:
             unknown = given.keys() - {f.name for f in fields(wanted)}
             if unknown:
                 raise ValueError(f"unknown settings {sorted(unknown)}: made by another version of ganapp")
+        if "penalty" not in values:  # a run from before 0.2.0, which held nothing out
+            values |= {"penalty": "r1" if values["loss"] == "nonsaturating" else "r1r2", "holdout": 0.0}
         if "augment_policy" in values:
             values["augment_policy"] = tuple(values["augment_policy"])
         return cls(network=kind(**network), **values)
@@ -167,5 +169,7 @@ PRESETS = {
     "dcgan": replace(DEFAULT, network=DCGANConfig(), batch=32),
     "dcgan64": CLASSIC,
     "dcgan64-rgba": replace(CLASSIC, network=DCGANConfig(dropout=0.25), smooth_real=0.1, ema_kimg=10.0),
-    "dcgan128-noisy-labels": replace(CLASSIC, network=DCGANConfig(dropout=0.25), noisy_labels=0.3, ema_kimg=10.0),
+    "dcgan128-noisy-labels": replace(
+        CLASSIC, network=DCGANConfig(max_width=256, dropout=0.25), noisy_labels=0.3, ema_kimg=10.0
+    ),
 }

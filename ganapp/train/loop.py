@@ -2,10 +2,12 @@
 
 import logging
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 from ganapp.data.dataset import Dataset, load_dataset
-from ganapp.train.checkpoint import FILE, RunFacts, load_checkpoint
+from ganapp.models import MODELS
+from ganapp.train.checkpoint import BEST, FILE, RunFacts, load_checkpoint
 from ganapp.train.config import DEFAULT, TrainConfig
 from ganapp.train.gan import new_state
 from ganapp.train.parallel import GROUP, Processes, find_device, resolve_precision
@@ -47,13 +49,23 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
         raise ValueError(f"{out} learnt from another dataset ({facts.dataset}); give that one, or a new --out")
     if not resume:
         facts, cfg = fresh, replace(cfg, precision=resolve_precision(cfg.precision, target))
+    if budget.patience <= cfg.quality_kimg and budget.patience < inf:
+        raise ValueError(
+            f"--patience {budget.patience:g} must be longer than the {cfg.quality_kimg:g} kimg between two "
+            "measurements (--quality-kimg)"
+        )
     train_on, held_out = dataset.split(cfg.holdout)
     check_fits(data, len(train_on), cfg, processes)
 
     out.mkdir(parents=True, exist_ok=True)
+    if not resume and processes.main:
+        (out / BEST).unlink(missing_ok=True)  # of a run that was deleted or never reached a checkpoint
     state = new_state(cfg, facts, target, processes)
     if tensors is not None:
         state.restore(tensors, facts.seen)
+        if MODELS[cfg.architecture].grows:  # the run may end before its first step
+            for network in (state.G, state.D, state.G_ema):
+                network.grow(facts.seen)
         processes.wait()  # nobody writes a checkpoint that another is still reading
     log.info("%s: %s, %d of them held out; %s, %s", data, describe(dataset), len(held_out), target, cfg.precision)
     if len(dataset.pixels) < FEW:

@@ -51,9 +51,9 @@ class Processes:
         """
         if self.count == 1:
             return batch
-        groups = len(batch) // GROUP // self.count
-        share = batch.view(GROUP, -1, *batch.shape[1:])[:, self.rank * groups : (self.rank + 1) * groups]
-        return share.reshape(-1, *batch.shape[1:])
+        groups, rest = len(batch) // GROUP // self.count, batch.shape[1:]
+        share = batch.view(GROUP, groups * self.count, *rest)[:, self.rank * groups : (self.rank + 1) * groups]
+        return share.reshape(GROUP * groups, *rest)
 
     def average(self, tensor: Tensor) -> Tensor:
         """The mean of each process's tensor."""

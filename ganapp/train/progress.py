@@ -1,4 +1,4 @@
-"""What a series of KIDs says: which is the best, whether they still fall, and when patience is spent."""
+"""What a series of KIDs says: which is the best, and whether they still fall."""
 
 import math
 from collections.abc import Sequence
@@ -16,11 +16,6 @@ def best(kids: Sequence[float]) -> int:
     if not known:
         raise ValueError("no KID was measured, so none is the best")
     return min(known, key=lambda i: kids[i])
-
-
-def patience_spent(kids: Sequence[float], patience: int) -> bool:
-    """Whether the last `patience` measurements (1 or more) brought no KID below the best before them."""
-    return bool(_finite(kids)) and best(kids) < len(kids) - patience
 
 
 def noise(kids: Sequence[float]) -> float:

@@ -1,6 +1,6 @@
 """How near a run's samples have come to the real pictures, measured while it goes on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,7 @@ from ganapp.train.parallel import Draws, Processes
 from ganapp.train.recorder import draw, to_images
 
 FEATURES = "efficientnet-lite0"  # needs no download
+CHUNK = 64  # pictures as floats at a time
 SPREAD = 128  # samples whose distances from each other are looked at
 THUMBNAIL = 32  # pixels a side of the pictures that nearest neighbours are looked for in
 LOOKED_THROUGH = 20_000  # training pictures at most, which bounds the memory
@@ -44,7 +45,7 @@ class Judge:
     @cached_property
     def real(self) -> list[Tensor]:
         """Features [count, F] of the real pictures, on each background."""
-        return self.features(to_images(self.dataset.batch(self.index, torch.device("cpu"))[0]))
+        return self.features(np.concatenate([to_images(x) for x in self.pictures()]))
 
     @cached_property
     def thumbnails(self) -> Tensor:
@@ -62,8 +63,8 @@ class Judge:
         held_out, _ = nearest(self.shrink(self.held_out), self.thumbnails) if len(self.held_out) else (None, None)
         p, kid_augmented = float(state.watch.p), None
         if p > 0:
-            augmented = self.features(to_images(self.augmented_pictures(p, state.seen)))
-            kid_augmented = mean(map(kid, augmented, fake))
+            augmented = np.concatenate([to_images(x) for x in self.augmented_pictures(p, state.seen)])
+            kid_augmented = mean(map(kid, self.features(augmented), fake))
         return Quality(
             kid=mean(kid(*pair) for pair in pairs),
             frechet=mean(frechet(*pair) for pair in pairs),
@@ -76,10 +77,16 @@ class Judge:
             kid_augmented=kid_augmented,
         )
 
-    def augmented_pictures(self, p: float, seed: int) -> Tensor:
-        """The real pictures x [count, C, H, W] as the discriminator sees them."""
+    def pictures(self) -> Iterator[Tensor]:
+        """The real pictures x [N, C, H, W] to compare with, a few at a time, as floats take memory."""
+        for part in self.index.split(CHUNK):
+            yield self.dataset.batch(part, torch.device("cpu"))[0]
+
+    def augmented_pictures(self, p: float, seed: int) -> Iterator[Tensor]:
+        """The same as the discriminator sees them."""
         draws = Draws(torch.Generator().manual_seed(seed), Processes())
-        return augment(self.dataset.batch(self.index, torch.device("cpu"))[0], p, self.policy, draws)
+        for x in self.pictures():
+            yield augment(x, p, self.policy, draws)
 
     def features(self, images: np.ndarray) -> list[Tensor]:
         return [self.extractor.features(each) for each in backgrounds(images)]

@@ -21,6 +21,7 @@ ENDS = {
     "stopped": "It was stopped before its budget was spent.",
     "out of patience": "It ended because KID had not reached a new best for as long as --patience allows.",
     "diverged": "It ended because training diverged.",
+    "cut off": "It was cut off by an error; what the command said last tells which.",
 }
 
 
@@ -38,7 +39,7 @@ class RunAbout:
     device: str
     seen: int
     seconds: float
-    ended: Literal["finished", "stopped", "out of patience", "diverged"]
+    ended: Literal["finished", "stopped", "out of patience", "diverged", "cut off"]
 
 
 def write_report(run: Path, about: RunAbout) -> None:

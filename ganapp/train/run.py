@@ -72,7 +72,7 @@ class Run:
     best: tuple[float, int] = (math.inf, 0)  # its KID, and the images seen by then
     restored: int = 0
     tries: int = 0  # restorations since the last checkpoint
-    ended: Literal["finished", "stopped", "out of patience", "diverged"] = "diverged"
+    ended: Literal["finished", "stopped", "out of patience", "diverged", "cut off"] = "cut off"
 
     def __post_init__(self) -> None:
         self.seconds = self.facts.seconds
@@ -100,8 +100,9 @@ class Run:
                 losses = train_step(state, self.batch(), sizes, cfg)
                 meter.update(state.seen - meter.n)
                 step = state.seen // cfg.batch
-                if step % BAD_STEPS == 0 and int(state.bad) >= BAD_STEPS:
+                if self.lost(step):
                     self.recover()
+                    last_read = (state.seen, time.monotonic())
                     continue
                 if step % LOG_STEPS == 1:
                     rate = (state.seen - last_read[0]) / (time.monotonic() - last_read[1])
@@ -113,7 +114,7 @@ class Run:
                     self.recorder.grid(state)
                 if crossed(state.seen, cfg.batch, cfg.quality_kimg):
                     self.measure()
-                if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg):
+                if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg) and not int(state.bad):
                     self.save()
                     log.info("%.1f kimg, %s", state.seen / 1000, status)  # all that a log file sees
         self.save()
@@ -140,6 +141,14 @@ class Run:
             ended=self.ended,
         )
 
+    def lost(self, step: int) -> bool:
+        """Whether the run should go back: many bad steps in a row, or a state that cannot be measured or saved."""
+        if step % BAD_STEPS == 0 and int(self.state.bad) >= BAD_STEPS:
+            return True
+        intervals = (self.cfg.quality_kimg, self.cfg.checkpoint_kimg)
+        due = any(crossed(self.state.seen, self.cfg.batch, kimg) for kimg in intervals)
+        return due and self.state.processes.any(not self.state.finite(), self.device)
+
     def batch(self) -> Batch:
         """This process's share of the next batch. The order is a function of the images seen."""
         seen, size, take = self.state.seen, self.cfg.batch, self.state.processes.take
@@ -156,8 +165,9 @@ class Run:
         values = {name: value for name, value in values.items() if math.isfinite(value)}
         watch = self.state.watch.numbers()
         if len(self.held_out):
-            r_v = overfitting(watch["train"], watch["held_out"], watch["fake"])
-            values |= {"r_v": r_v, "D_held_out": watch["held_out"], "ahead": watch["ahead"]}
+            if watch["train"] != watch["fake"]:
+                values["r_v"] = overfitting(watch["train"], watch["held_out"], watch["fake"])
+            values |= {"D_held_out": watch["held_out"], "ahead": watch["ahead"]}
         if self.recorder:
             values |= {"augment_p": watch["augment_p"], "lr": self.cfg.lr_at(self.state.seen)}
             self.recorder.scalars(self.state.seen, {**values, "img_per_sec": rate, "seconds": self.seconds})
@@ -201,7 +211,7 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint. Raises ValueError, and leaves the one before, when a weight is not finite."""
-        if not self.state.finite():
+        if self.state.processes.any(not self.state.finite(), self.device):
             raise self.diverged()
         if self.recorder:
             self.write(FILE)
@@ -229,10 +239,10 @@ class Run:
         if self.recorder:
             self.recorder.rewind(facts.seen)
             self.monitor.rewind(facts.seen)
-            self.best = self.recorder.best()
             self.warn(None)
 
     def diverged(self) -> ValueError:
+        self.ended = "diverged"
         path = self.folder / FILE
         before = f"the checkpoint {path} is from before" if path.exists() else "no checkpoint was written"
         return ValueError(
