@@ -66,6 +66,7 @@ def test_label_dropout_hides_whole_attributes_and_never_invents_one():
     assert abs(all_left - (0.4 + 0.4 / 3)) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_learns_four_pictures(name: str, tmp_path: Path):
     """The mean distance from each fake to the real picture nearest to it falls by half in seconds."""

@@ -48,6 +48,13 @@ class Quality:
     nearest_held_out: float
     kid_augmented: float | None
 
+    def describe(self) -> str:
+        """A line for the log."""
+        return (
+            f"KID {self.kid:.4f}, Fréchet distance {self.frechet:.1f} (EfficientNet-Lite0 features), "
+            f"precision {self.precision:.2f}, recall {self.recall:.2f}"
+        )
+
 
 @dataclass(frozen=True)
 class Signals:

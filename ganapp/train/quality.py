@@ -112,11 +112,3 @@ def thumbnail(x: Tensor) -> Tensor:
 
 def mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
-
-
-def describe(quality: Quality) -> str:
-    """A line for the log."""
-    return (
-        f"KID {quality.kid:.4f}, Fréchet distance {quality.frechet:.1f} (EfficientNet-Lite0 features), "
-        f"precision {quality.precision:.2f}, recall {quality.recall:.2f}"
-    )

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -23,10 +23,11 @@ from ganapp.train.checkpoint import BEST, FILE, RunFacts, load_checkpoint, save_
 from ganapp.train.config import DEFAULT, TrainConfig
 from ganapp.train.gan import Batch, Losses, TrainState, train_step
 from ganapp.train.monitor import Monitor, Quality, Signals
-from ganapp.train.quality import Judge
-from ganapp.train.quality import describe as describe_quality
 from ganapp.train.recorder import Recorder
 from ganapp.train.report import RunAbout
+
+if TYPE_CHECKING:
+    from ganapp.train.quality import Judge
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,6 @@ class Run:
     def __post_init__(self) -> None:
         self.seconds = self.facts.seconds
         self.monitor = Monitor(self.cfg.augment, MAX_P)
-        self.judge = Judge(self.dataset, self.train_on, self.held_out, self.cfg, self.device)
         if self.recorder:
             self.monitor.replay(self.recorder.lines())
             self.best = self.recorder.best()
@@ -122,6 +122,14 @@ class Run:
             self.recorder.grid(state)
         self.ended = "stopped" if stop() else "out of patience" if self.patience_spent(budget) else "finished"
         log.info("%s at %.1f kimg: %s", self.ended, state.seen / 1000, self.folder / FILE)
+
+    @cached_property
+    def judge(self) -> "Judge":
+        from ganapp.train.quality import (
+            Judge,
+        )  # its libraries take seconds to load, and a mistyped option waits for none
+
+        return Judge(self.dataset, self.train_on, self.held_out, self.cfg, self.device)
 
     def about(self) -> RunAbout:
         """What the report says of the run."""
@@ -200,7 +208,7 @@ class Run:
         if self.recorder:
             quality = self.judge.measure(self.state)
             self.recorder.scalars(self.state.seen, {k: v for k, v in asdict(quality).items() if v is not None})
-            log.info("%.1f kimg, %s", self.state.seen / 1000, describe_quality(quality))
+            log.info("%.1f kimg, %s", self.state.seen / 1000, quality.describe())
             self.warn(quality)
             if quality.kid < self.best[0]:
                 self.best = (quality.kid, self.state.seen)
