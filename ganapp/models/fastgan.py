@@ -76,7 +76,11 @@ class SkipExcitation(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Two gated convolutions around a doubling; x [N, c_in, H, W] -> [N, c_out, 2H, 2W]."""
+    """Two gated convolutions around a doubling; x [N, c_in, H, W] -> [N, c_out, 2H, 2W].
+
+    The paper's batch norm is a group norm of one group here, which is the same in training and in the average of
+    the weights.
+    """
 
     def __init__(self, c_in: int, c_out: int):
         super().__init__()
