@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganapp.models.layers import Conv, Linear, leaky_relu, normalize_2nd_moment, to_picture
+from ganapp.models.layers import Conv, Linear, leaky_relu, normalize_2nd_moment, shrink, to_picture
 
 DECODED = 128  # pixels a side at most that the discriminator's decoders make
 
@@ -212,11 +212,6 @@ class Discriminator(nn.Module):
             part = self.part(quarter(f16))
             loss = loss + (part - shrink(quarter(x), part.shape[-1])).abs().mean()
         return self.judge(f8, labels), loss
-
-
-def shrink(x: Tensor, side: int) -> Tensor:
-    """x [N, C, H, H] averaged down to [N, C, side, side]."""
-    return x if x.shape[-1] == side else F.avg_pool2d(x, x.shape[-1] // side)
 
 
 def quarter(x: Tensor) -> Tensor:

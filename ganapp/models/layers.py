@@ -63,6 +63,11 @@ def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:
     return torch.cat([x, y], 1)
 
 
+def shrink(x: Tensor, side: int) -> Tensor:
+    """x [N, C, H, H] averaged down to [N, C, side, side]."""
+    return x if x.shape[-1] == side else F.avg_pool2d(x, x.shape[-1] // side)
+
+
 def to_picture(logits: Tensor) -> Tensor:
     """logits [N, C, H, W] as x in [-1, 1]; RGBA comes out premultiplied.
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, to_picture
+from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, shrink, to_picture
 from ganapp.models.mapping import Mapping
 
 
@@ -51,11 +51,6 @@ class StyleGANConfig:
 def split_level(level: float) -> tuple[int, float]:
     """The largest side that a level has a use for, and its weight, above 0 and at most 1."""
     return 2 ** math.ceil(level), level - math.ceil(level) + 1
-
-
-def shrink(x: Tensor, side: int) -> Tensor:
-    """x [N, C, H, H] averaged down to [N, C, side, side]."""
-    return x if x.shape[-1] == side else F.avg_pool2d(x, x.shape[-1] // side)
 
 
 def enlarge(x: Tensor, side: int) -> Tensor:
