@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 
 SPEC_KEY = "ganapp.spec"
 VERSION = 1
@@ -10,11 +10,16 @@ VERSION = 1
 MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [1] -> ws [N, num_ws, w_dim]
 SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
 GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images, of a model without a style space
+UPSCALER = "upscaler.onnx"  # images uint8 [N, H, W, 3] -> enlarged uint8 [N, H * scale, W * scale, 3]
 CARD = "README.md"
 
 MAX_RESOLUTION = 1024
 MAX_LATENT = 4096
 MAX_LABELS = 4096
+MIN_SCALE, MAX_SCALE = 2, 8
+MAX_RADIUS = 256
+
+ANY = "any"  # of an attribute: no value chosen
 
 
 class BundleError(ValueError):
@@ -70,52 +75,83 @@ class GeneratorSpec:
     @classmethod
     def from_json(cls, text: str) -> "GeneratorSpec":
         """The spec that `to_json` wrote. Raises BundleError that names the field that is missing or wrong."""
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError):
-            raise BundleError(f"{SPEC_KEY} is not JSON; export the checkpoint again") from None
-        if not isinstance(record, dict) or record.get("kind") != "generator":
-            raise BundleError(f"{SPEC_KEY} does not describe a generator")
-        if record.get("version") != VERSION:
-            raise BundleError(
-                f"{SPEC_KEY} has version {record.get('version')!r}, this ganapp reads {VERSION}; "
-                "export the checkpoint again with this ganapp"
-            )
-        values = {key: value for key, value in record.items() if key not in ("kind", "version")}
-        unknown = values.keys() - {f.name for f in fields(cls)}
-        missing = {"name", "resolution", "channels", "z_dim", "w_dim", "num_ws", "noise_dim"} - values.keys()
-        if unknown or missing:
-            raise BundleError(f"{SPEC_KEY}: missing {sorted(missing)}, unknown {sorted(unknown)}")
-        _check(values)
+        values = _values(text, "generator", cls)
+        _whole(values, "resolution", 4, MAX_RESOLUTION)
+        _need(values, "channels", values["channels"] in (3, 4), "3 or 4")
+        _whole(values, "z_dim", 1, MAX_LATENT)
+        _whole(values, "w_dim", 0, MAX_LATENT)
+        _whole(values, "num_ws", 0, 64)
+        _whole(values, "noise_dim", 0, 4 * MAX_RESOLUTION**2)
+        _whole(values, "pixel_size", 1, values["resolution"])
+        wanted = f"an object of lists of different strings, none of them {ANY!r}"
+        _need(values, "attributes", _are_attributes(values.get("attributes", {})), wanted)
         values["attributes"] = {name: tuple(known) for name, known in values.get("attributes", {}).items()}
         return cls(**values)
 
 
-ANY = "any"
+@dataclass(frozen=True)
+class UpscalerSpec:
+    """An upscaler's shape and story, as JSON under `ganapp.spec` in the metadata of its graph.
+
+    `receptive_radius` is how many input pixels away, on any side, a pixel can be and still change an output
+    pixel: by so much tiles overlap. `training` holds facts for people, as in GeneratorSpec.
+    """
+
+    name: str
+    scale: int
+    receptive_radius: int
+    training: dict[str, str | int | float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps({"kind": "upscaler", "version": VERSION, **asdict(self)}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "UpscalerSpec":
+        """The spec that `to_json` wrote. Raises BundleError that names the field that is missing or wrong."""
+        values = _values(text, "upscaler", cls)
+        _whole(values, "scale", MIN_SCALE, MAX_SCALE)
+        _whole(values, "receptive_radius", 0, MAX_RADIUS)
+        return cls(**values)
 
 
-def _check(values: dict) -> None:
-    """Raise BundleError unless every field has its type and a bounded size: a spec may come from a stranger."""
+def _values(text: str, kind: str, spec: type[GeneratorSpec | UpscalerSpec]) -> dict:
+    """The fields of a spec of this kind, their names and those of any kind checked: a spec may come from a stranger."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BundleError(f"{SPEC_KEY} is not JSON; export the checkpoint again") from None
+    if not isinstance(record, dict) or record.get("kind") != kind:
+        raise BundleError(f"{SPEC_KEY} does not describe {'an' if kind == 'upscaler' else 'a'} {kind}")
+    if record.get("version") != VERSION:
+        raise BundleError(
+            f"{SPEC_KEY} has version {record.get('version')!r}, this ganapp reads {VERSION}; "
+            "export the checkpoint again with this ganapp"
+        )
+    values = {key: value for key, value in record.items() if key not in ("kind", "version")}
+    required = {f.name for f in fields(spec) if f.default is MISSING and f.default_factory is MISSING}
+    unknown = values.keys() - {f.name for f in fields(spec)}
+    missing = required - values.keys()
+    if unknown or missing:
+        raise BundleError(f"{SPEC_KEY}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+    name = values["name"]
+    _need(values, "name", isinstance(name, str) and 0 < len(name) <= 100, "a short string")
+    _need(values, "training", isinstance(values.get("training", {}), dict), "an object")
+    return values
 
-    def need(ok: bool, name: str, wanted: str) -> None:
-        if not ok:
-            raise BundleError(f"{SPEC_KEY}: {name} must be {wanted}, not {values.get(name)!r:.80}")
 
-    def whole(name: str, low: int, high: int) -> bool:
-        value = values.get(name, low)
-        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+def _need(values: dict, name: str, ok: bool, wanted: str) -> None:
+    if not ok:
+        raise BundleError(f"{SPEC_KEY}: {name} must be {wanted}, not {values.get(name)!r:.80}")
 
-    need(isinstance(values["name"], str) and 0 < len(values["name"]) <= 100, "name", "a short string")
-    need(whole("resolution", 4, MAX_RESOLUTION), "resolution", f"4 to {MAX_RESOLUTION}")
-    need(values["channels"] in (3, 4), "channels", "3 or 4")
-    need(whole("z_dim", 1, MAX_LATENT), "z_dim", f"1 to {MAX_LATENT}")
-    need(whole("w_dim", 0, MAX_LATENT), "w_dim", f"0 to {MAX_LATENT}")
-    need(whole("num_ws", 0, 64), "num_ws", "0 to 64")
-    need(whole("noise_dim", 0, 4 * MAX_RESOLUTION**2), "noise_dim", "the number of noise values")
-    need(whole("pixel_size", 1, values["resolution"]), "pixel_size", "1 or more")
-    need(isinstance(values.get("training", {}), dict), "training", "an object")
-    attributes = values.get("attributes", {})
-    need(
+
+def _whole(values: dict, name: str, low: int, high: int) -> None:
+    value = values.get(name, low)
+    ok = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    _need(values, name, ok, f"a whole number from {low} to {high}")
+
+
+def _are_attributes(attributes: object) -> bool:
+    return (
         isinstance(attributes, dict)
         and all(
             isinstance(known, list)
@@ -125,7 +161,5 @@ def _check(values: dict) -> None:
             and ANY not in known
             for known in attributes.values()
         )
-        and sum(map(len, attributes.values())) <= MAX_LABELS,
-        "attributes",
-        f"an object of lists of different strings, none of them {ANY!r}",
+        and sum(map(len, attributes.values())) <= MAX_LABELS
     )

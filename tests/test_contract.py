@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganapp.contract import BundleError, GeneratorSpec
+from ganapp.contract import BundleError, GeneratorSpec, UpscalerSpec
 
 SPEC = GeneratorSpec("critters", 64, 4, 128, 128, 10, 10896, {"body": ("round", "tall"), "hat": ("no", "yes")}, 1)
+
+UPSCALER = UpscalerSpec("cleanup-x2", 2, 20, {"licence": "CC0 1.0"})
 
 names = st.text(min_size=1, max_size=12)
 attributes = st.dictionaries(
@@ -51,7 +53,34 @@ def test_a_wrong_field_is_refused_by_name(field: str, value: object):
         GeneratorSpec.from_json(json.dumps(record))
 
 
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("scale", 1), ("scale", 9), ("scale", 2.0), ("scale", True), ("receptive_radius", -1),
+        ("receptive_radius", 10**6), ("receptive_radius", "20"), ("name", ""), ("version", 99), ("kind", "generator"),
+        ("training", []), ("colour", "red"), ("resolution", 64),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_of_an_upscaler_is_refused_by_name(field: str, value: object):
+    record = {**json.loads(UPSCALER.to_json()), field: value}
+    with pytest.raises(BundleError, match="an upscaler" if field == "kind" else field):
+        UpscalerSpec.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize("field", ["name", "scale", "receptive_radius"])
+def test_a_field_that_an_upscaler_lacks_is_named(field: str):
+    record = json.loads(UPSCALER.to_json())
+    del record[field]
+    with pytest.raises(BundleError, match=f"missing .'{field}'"):
+        UpscalerSpec.from_json(json.dumps(record))
+
+
+def test_the_spec_of_an_upscaler_survives_its_json():
+    assert UpscalerSpec.from_json(UPSCALER.to_json()) == UPSCALER
+
+
+@pytest.mark.parametrize("spec", [GeneratorSpec, UpscalerSpec])
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"kind": "generator", "version": 1}'])
-def test_what_is_no_spec_is_a_bundle_error(text: str):
+def test_what_is_no_spec_is_a_bundle_error(text: str, spec: type[GeneratorSpec | UpscalerSpec]):
     with pytest.raises(BundleError):
-        GeneratorSpec.from_json(text)
+        spec.from_json(text)

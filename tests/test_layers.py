@@ -13,8 +13,8 @@ MAY_IMPORT = {
     "images": set(),
     "latents": set(),
     "video": set(),
-    "serve": {"contract", "latents", "images"},
-    "ui": {"serve", "contract", "latents", "images", "video"},
+    "serve": {"contract", "latents", "images", "finish"},
+    "ui": {"serve", "contract", "latents", "images", "finish", "video"},
 }
 NEVER_IN_SERVING = {"torch", "onnx", "onnxscript", "safetensors", "tensorboard", "dicebear", "resvg_py"}
 
