@@ -1,0 +1,141 @@
+"""How near an enlarged picture is to the one it was reduced from: the fixed set, its degradation, PSNR and SSIM."""
+
+import functools
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from dicebear import Avatar
+from PIL import Image
+
+from ganapp.data.avatars import HELD_OUT, ROUNDED, load_style, render
+from ganapp.images import Colour, composite
+
+OWN = (
+    "critters", "pixel-art", "voxel-bot", "clay", "marbles", "notionists",
+    "patchwork", "sprouts", "landscape", "constellation", "slice", "voxel-art",
+)  # fmt: skip
+UNSEEN = ("cutouts", "lorelei", "moods", "open-peeps", "planets", "thumbs")  # all of HELD_OUT
+# The datasets' own seeds end in a number alone, so none of these pictures is trained on.
+PICTURES = tuple((style, f"{style}-held-0") for style in OWN) + tuple(
+    (style, f"{style}-held-{k}") for style in UNSEEN for k in (0, 1)
+)
+OPTIONS = {"critters": ROUNDED, "voxel-bot": ROUNDED}  # as their datasets draw them
+
+NOISE = 10.0  # grey levels
+JPEG = 75  # Pillow's quality, with its 4:2:0 for colour
+BACKGROUND: Colour = (226, 232, 240)  # under the transparent parts of the RGB pictures
+BACKGROUNDS: tuple[Colour, ...] = ((0, 0, 0), (255, 255, 255), (128, 128, 128))  # an RGBA picture is seen on
+
+Enlarge = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture uint8 [S * scale, S * scale, 3 or 4] and the small one [S, S, 3 or 4] that it has to be made from."""
+
+    name: str
+    own: bool  # of a style that the shipped networks trained on
+    original: np.ndarray
+    small: np.ndarray
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over pictures: PSNR in dB and SSIM, both over RGB."""
+
+    psnr: float
+    ssim: float
+    count: int
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of two uint8 [H, W, C] in dB; infinite when they are equal."""
+    error = np.square(a.astype(np.float64) - b).mean()
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Structural similarity of two uint8 [H, W, C], H and W at least 11: the mean over positions and channels.
+
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", eq. 13, with
+    their Gaussian window of 11x11 and sigma 1.5, at the positions where the window fits.
+    """
+    x, y = (np.moveaxis(image.astype(np.float64), 2, 0) for image in (a, b))  # [C, H, W]
+    rows, columns = _windows(x.shape[1]), _windows(x.shape[2])
+
+    def mean(plane: np.ndarray) -> np.ndarray:
+        return rows @ plane @ columns.T  # [C, H - 10, W - 10]
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return float(((2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
+
+
+def degrade(image: np.ndarray, scale: int, seed: str) -> np.ndarray:
+    """uint8 [H / scale, W / scale, C] of [H, W, 1 or 3]: reduced, with Gaussian noise and JPEG, by the seed."""
+    small = reduce(image, scale)
+    rng = np.random.default_rng(zlib.crc32(seed.encode()))
+    noisy = np.rint(np.clip(small + rng.normal(0, NOISE, small.shape), 0, 255)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noisy.squeeze()).save(file, "JPEG", quality=JPEG)
+    return np.asarray(Image.open(file)).reshape(small.shape)
+
+
+def reduce(image: np.ndarray, scale: int) -> np.ndarray:
+    """uint8 [H / scale, W / scale, C] of [H, W, C] by Pillow's bicubic filter, which averages where it reduces."""
+    size = (image.shape[1] // scale, image.shape[0] // scale)
+    planes = [Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC) for plane in np.moveaxis(image, 2, 0)]
+    return np.stack([np.asarray(plane) for plane in planes], axis=2)
+
+
+@functools.cache
+def pairs(side: int, scale: int = 2, degraded: bool = True) -> tuple[Pair, ...]:
+    """The fixed set as RGB over a plain colour, reduced to `side` pixels; `degraded`, also noisy and through JPEG."""
+    made = []
+    for style, name in PICTURES:
+        original = composite(_draw(style, name, side * scale), BACKGROUND)
+        small = degrade(original, scale, name) if degraded else reduce(original, scale)
+        made.append(Pair(name, style not in HELD_OUT, original, small))
+    return tuple(made)
+
+
+def score(enlarge: Enlarge, side: int, scale: int = 2, degraded: bool = True) -> dict[str, Score]:
+    """What `enlarge`, from uint8 [S, S, 3] to [S * scale, S * scale, 3], makes of the fixed set reduced to `side`.
+
+    By group: the styles trained on as "own", the others as "unseen", both as "all".
+    """
+    found = []
+    for pair in pairs(side, scale, degraded):
+        image = enlarge(pair.small)
+        found.append((pair.own, psnr(image, pair.original), ssim(image, pair.original)))
+    return _means(found)
+
+
+def _means(found: list[tuple[bool, float, float]]) -> dict[str, Score]:
+    groups = {"own": [s for s in found if s[0]], "unseen": [s for s in found if not s[0]], "all": found}
+    return {
+        group: Score(float(np.mean([s[1] for s in of])), float(np.mean([s[2] for s in of])), len(of))
+        for group, of in groups.items()
+        if of
+    }
+
+
+@functools.cache
+def _windows(size: int) -> np.ndarray:
+    """[size - 10, size]: row i weighs the 11 samples from i on by a Gaussian of sigma 1.5."""
+    window = np.exp(-np.square(np.arange(-5, 6) / 1.5) / 2)
+    matrix = np.zeros((size - 10, size))
+    for i in range(size - 10):
+        matrix[i, i : i + 11] = window / window.sum()
+    return matrix
+
+
+_style = functools.cache(load_style)
+
+
+def _draw(style: str, seed: str, side: int) -> np.ndarray:
+    return render(Avatar(_style(style), {"seed": seed, **OPTIONS.get(style, {})}), side)
