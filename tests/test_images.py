@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from ganapp import images
 from ganapp.images import (
     ImageError,
+    bleed,
     composite,
     contact_sheet,
     encode_png,
@@ -262,6 +263,41 @@ def test_pad_keeps_the_whole_picture_and_crop_its_centre():
     assert (padded[0] == [0, 0, 255]).all()
     assert padded[16, 16].tolist() == [255, 255, 255]
     assert padded[16, 1].tolist() == [0, 0, 0]
+
+
+# Colours under transparency
+
+
+@settings(deadline=None)
+@given(small, st.integers(0, 255))
+def test_bleeding_keeps_visible_colours_and_forgets_hidden_ones(image: np.ndarray, hidden: int):
+    out = bleed(image)
+    visible = image[..., 3] > 0
+    assert np.array_equal(out[visible], image[visible][:, :3])
+    image[~visible, :3] = hidden
+    assert np.array_equal(out, bleed(image))
+    if visible.any():  # nothing but mixtures of what can be seen
+        assert (out >= out[visible].min(0)).all() and (out <= out[visible].max(0)).all()
+    else:
+        assert not out.any()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_one_visible_pixel_floods_the_whole_picture(height: int, width: int, data: st.DataObject):
+    image = np.zeros((height, width, 4), np.uint8)
+    image[data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))] = 10, 200, 30, 1
+    assert (bleed(image) == [10, 200, 30]).all()
+
+
+def test_what_bleeds_is_the_colour_that_is_near():
+    image = np.zeros((64, 96, 4), np.uint8)
+    image[8:56, 8:40] = 200, 0, 0, 255
+    image[8:56, 56:88] = 0, 0, 200, 255
+    out = bleed(image).astype(int)
+    assert (out[8:56, 40:44] == [200, 0, 0]).all() and (out[8:56, 52:56] == [0, 0, 200]).all()
+    assert (out[20:44, 4:8] == [200, 0, 0]).all()
+    assert (np.abs(np.diff(out[30, 40:56, 0])) < 70).all()  # and it changes softly from one to the other
 
 
 def test_a_contact_sheet_holds_every_image_in_its_place():
