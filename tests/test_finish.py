@@ -70,7 +70,7 @@ def test_a_copied_cut_out_is_the_references_at_any_size():
         copied = copy_alpha(plain(side, side, *BLUE), reference)[..., 3]
         drawn = rounded_corners(plain(side, side, *BLUE), 12 * side / 64)[..., 3]
         assert copied.mean() == pytest.approx(drawn.mean(), rel=0.001)
-        assert ((copied > 127) != (drawn > 127)).mean() < 0.001  # softer where it grew, but of the same outline
+        assert ((copied > 127) != (drawn > 127)).mean() < 0.002  # softer where it grew, but of the same outline
         assert (copied[side // 2] == 255).all()
     assert np.array_equal(copy_alpha(plain(64, 64, *BLUE), reference)[..., 3], reference[..., 3])
 
