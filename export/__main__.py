@@ -9,6 +9,7 @@ from typing import Literal
 import tyro
 
 from export.bundle import export_bundle
+from export.upscaler import export_upscaler, is_upscaler
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
-        difference = export_bundle(args.run, args.out, int16=args.precision == "int16")
+        export = export_upscaler if is_upscaler(args.run) else export_bundle
+        difference = export(args.run, args.out, int16=args.precision == "int16")
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

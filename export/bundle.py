@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from export.wrappers import (
     UnlabelledMappingGraph,
     UnlabelledPlainGraph,
 )
-from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
+from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, UPSCALER, GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.models import MODELS
 from ganapp.serve.generator import PlainGenerator, open_generator
@@ -50,21 +52,36 @@ def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
     differ by more than one grey level.
     """
     trained = load_trained(find_checkpoint(run))
+    with published(out) as part:
+        spec = make_spec(out.name, trained)
+        write_graphs(part, trained.G, spec, int16)
+        difference = check_parity(out, parity(part, trained.G, spec))
+        write_card(part, spec, trained.cfg, trained.facts, difference)
+    return difference
+
+
+@contextmanager
+def published(out: Path) -> Iterator[Path]:
+    """A folder to write a bundle in, which takes the place of `out` at the end, if all went well.
+
+    Raises ValueError when something else than a bundle is in the way.
+    """
     part, old = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.old")  # no model begins with a dot
     for path in (out, part, old):
         check_ours(path)
     shutil.rmtree(part, ignore_errors=True)  # of an export that was cut off
     part.mkdir(parents=True)
     try:
-        spec = make_spec(out.name, trained)
-        write_graphs(part, trained.G, spec, int16)
-        difference = parity(part, trained.G, spec)
-        if difference > 1:
-            raise ValueError(f"{out}: ONNX Runtime and torch differ by {difference} grey levels; try --precision fp32")
-        write_card(part, spec, trained.cfg, trained.facts, difference)
+        yield part
         publish(part, out, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def check_parity(out: Path, difference: int) -> int:
+    """The difference in grey levels. Raises ValueError when it is more than one."""
+    if difference > 1:
+        raise ValueError(f"{out}: ONNX Runtime and torch differ by {difference} grey levels; try --precision fp32")
     return difference
 
 
@@ -174,7 +191,7 @@ def check_ours(path: Path) -> None:
         return
     if path.is_symlink() or not path.is_dir():
         raise ValueError(f"{path} is there already and is no weights folder; choose another --out")
-    strange = sorted({child.name for child in path.iterdir()} - {MAPPING, SYNTHESIS, GENERATOR, CARD, SHEET})
+    strange = sorted({child.name for child in path.iterdir()} - {MAPPING, SYNTHESIS, GENERATOR, UPSCALER, CARD, SHEET})
     if strange:
         raise ValueError(f"{path} holds what export did not write ({strange[0]}); choose another --out, or move it")
 

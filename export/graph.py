@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -19,14 +20,16 @@ INT16_FROM = 256  # values; smaller tensors save nothing
 logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
-def export_graph(module: nn.Module, inputs: dict[str, Tensor], output: str, spec: str, int16: bool) -> bytes:
-    """`module` as an ONNX file with a dynamic batch; `inputs` are examples by name, batch first, `psi` apart.
+def export_graph(
+    module: nn.Module, inputs: dict[str, Tensor], output: str, spec: str, int16: bool, dynamic: Sequence[str] = ("N",)
+) -> bytes:
+    """`module` as an ONNX file; `inputs` are examples by name, whose first dimensions are `dynamic`, but for `psi`.
 
     With `int16`, weights take half the space (see `store_int16`). `spec` goes into the metadata. Raises
     ValueError when the file would pass MAX_BYTES, onnx.checker's error when it is not valid.
     """
-    batch = torch.export.Dim("N", min=1, max=1 << 20)
-    shapes = {name: None if name == "psi" else {0: batch} for name in inputs}
+    free = {i: torch.export.Dim(name, min=1, max=1 << 20) for i, name in enumerate(dynamic)}
+    shapes = {name: None if name == "psi" else free for name in inputs}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's
         program = torch.onnx.export(

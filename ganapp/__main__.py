@@ -9,6 +9,7 @@ import sys
 COMMANDS = {
     "prepare": "ganapp.data.command",
     "train": "ganapp.train.command",
+    "train-sr": "ganapp.train.sr_command",
     "metrics": "ganapp.metrics.command",
     "bench": "export.bench",
 }

@@ -10,7 +10,7 @@ from ganapp.data.avatars import BUILTIN, COLOURS, generate
 def test_a_picture_depends_on_its_number_alone(name: str):
     resolution = BUILTIN[name].resolution
     first, again = list(generate(name, resolution, 4)), list(generate(name, resolution, 2))
-    assert [p.source for p in first] == [f"{BUILTIN[name].style}-{i}" for i in range(4)]
+    assert [p.source for p in first] == [f"{BUILTIN[name].styles[0]}-{i}" for i in range(4)]
     for a, b in zip(first, again, strict=False):
         assert np.array_equal(a.image, b.image) and a.attributes == b.attributes
     assert not np.array_equal(first[0].image, first[1].image)

@@ -38,8 +38,24 @@ class RunFacts:
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], cfg: TrainConfig, facts: RunFacts) -> None:
+    """Write `path` whole or not at all."""
+    write_tensors(path, tensors, {"config": cfg.to_json(), "facts": json.dumps(vars(facts))})
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainConfig, RunFacts]:
+    """Tensors by name, settings and facts. Raises ValueError that names the file when it cannot be read."""
+    tensors, metadata = read_tensors(path)
+    try:
+        cfg = TrainConfig.from_json(metadata["config"])
+        facts = json.loads(metadata["facts"])
+        facts["attributes"] = {name: tuple(values) for name, values in facts["attributes"].items()}
+        return tensors, cfg, RunFacts(**facts)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a ganapp checkpoint ({error})") from None
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write `path` whole or not at all: a neighbour is written, flushed to the disk, then renamed over it."""
-    metadata = {"config": cfg.to_json(), "facts": json.dumps(vars(facts))}
     data = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
@@ -49,19 +65,14 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], cfg: TrainConfig, fa
     part.replace(path)
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainConfig, RunFacts]:
-    """Tensors by name, settings and facts. Raises ValueError that names the file when it cannot be read."""
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors by name and metadata. Raises ValueError that names the file when it cannot be read."""
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        cfg = TrainConfig.from_json(metadata["config"])
-        facts = json.loads(metadata["facts"])
-        facts["attributes"] = {name: tuple(values) for name, values in facts["attributes"].items()}
-        return tensors, cfg, RunFacts(**facts)
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
         raise ValueError(f"{path}: no checkpoint there; train first") from None
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: not a ganapp checkpoint ({error})") from None
 
 

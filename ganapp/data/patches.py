@@ -1,0 +1,104 @@
+"""Patches for an upscaler to learn from: cut out of clean pictures of any size, varied, with what became of them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator as Random
+
+from ganapp.data.degrade import degrade
+from ganapp.data.sources import open_source
+from ganapp.images import ImageError, composite, load_image, resize
+
+SMALLEST = 96  # pixels a side that a picture may be reduced to before it is cut
+CACHE = 2 * 2**30  # bytes of decoded pictures that are kept
+TRIES = 4  # places looked at until one is not flat
+FLAT = 16.0  # standard deviation in grey levels
+P_ALPHA = 0.25  # of the pictures with transparency: the patch shows their alpha, which is enlarged the same way
+
+
+@dataclass
+class Pictures:
+    """The pictures of a folder, decoded when asked for: uint8 [H, W, 3 or 4]. At most CACHE bytes are kept."""
+
+    folder: Path
+    names: list[str]
+    kept: dict[int, np.ndarray] = field(default_factory=dict)
+    size: int = 0
+
+    @classmethod
+    def of(cls, folder: Path) -> "Pictures":
+        """All files of the folder that may be pictures, at any depth. Raises ValueError when there are none."""
+        with open_source(folder) as source:
+            names = source.names
+        if not names or not folder.is_dir():
+            raise ValueError(f"{folder}: no pictures; name a folder of them")
+        return cls(folder, names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        """Raises ImageError that names a file which is no picture."""
+        if i in self.kept:
+            return self.kept[i]
+        try:
+            image = load_image(self.folder / self.names[i])
+        except ImageError as error:
+            raise ImageError(f"{self.folder / self.names[i]} {error}") from None
+        if (image[..., 3] == 255).all():
+            image = np.ascontiguousarray(image[..., :3])
+        if self.size + image.nbytes <= CACHE:
+            self.kept[i] = image
+            self.size += image.nbytes
+        return image
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """`small` uint8 [N, P, P, 3] and what it was made of, `large` uint8 [N, P * scale, P * scale, 3]."""
+
+    small: np.ndarray
+    large: np.ndarray
+
+
+def draw_pairs(
+    pictures: Pictures, index: np.ndarray, patch: int, scale: int, random: Random, errors: np.ndarray | None = None
+) -> Pairs:
+    """One pair of each picture in `index`; `patch` is P. A function of its arguments and the state of `random`."""
+    large = np.stack([clean_patch(pictures[i], patch * scale, random) for i in index])
+    return Pairs(np.stack([degrade(image, scale, random, errors) for image in large]), large)
+
+
+def clean_patch(image: np.ndarray, side: int, random: Random) -> np.ndarray:
+    """A patch uint8 [side, side, 3] of a picture [H, W, 3 or 4]: mostly not flat, at a random size, place and colour."""
+    image = with_room(image, side)
+    most = max(1.0, min(image.shape[:2]) / max(side, SMALLEST))
+    factor = most ** random.random()  # as often to a half as from a half to a quarter
+    cut = min(round(side * factor), *image.shape[:2])
+    for _ in range(TRIES):
+        top, left = (int(random.integers(length - cut + 1)) for length in image.shape[:2])
+        patch = image[top : top + cut, left : left + cut]
+        if patch[::4, ::4].std((0, 1)).max() > FLAT:
+            break
+    patch = opaque(resize(patch, (side, side)), random)
+    patch = np.rot90(patch, random.integers(4))[:, :: random.choice([-1, 1])]
+    return np.ascontiguousarray(patch[..., random.permutation(3)])
+
+
+def opaque(patch: np.ndarray, random: Random) -> np.ndarray:
+    """The patch [H, W, 3 or 4] over a random colour, or its alpha in grey, as [H, W, 3]."""
+    if patch.shape[2] == 3:
+        return patch
+    if patch[..., 3].min() < 255 and random.random() < P_ALPHA:
+        return patch[..., 3:].repeat(3, 2)
+    colour = random.integers(256, size=3) if random.random() < 0.6 else np.full(3, random.choice([0, 128, 255]))
+    return composite(patch, tuple(int(c) for c in colour))
+
+
+def with_room(image: np.ndarray, side: int) -> np.ndarray:
+    """The picture, mirrored at its right and lower border until it has `side` pixels each way."""
+    height, width = image.shape[:2]
+    if min(height, width) >= side:
+        return image
+    return np.pad(image, [(0, max(0, side - height)), (0, max(0, side - width)), (0, 0)], "symmetric")
