@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "contract": set(),
     "images": set(),
+    "finish": {"images"},
     "latents": set(),
     "video": set(),
     "serve": {"contract", "latents", "images", "finish"},

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from drawn_upscaler import write_graph
 from tiny_bundle import CRITTERS, FACES, write_bundle
 
-from ganapp.contract import MAPPING, SYNTHESIS, BundleError
+from ganapp.contract import MAPPING, SYNTHESIS, UPSCALER, BundleError
 from ganapp.serve.library import Library
 from ganapp.serve.onnxfile import read_model
 
@@ -89,11 +90,46 @@ def test_an_unknown_model_is_refused_with_the_known_ones(library: Library):
 
 def test_other_folders_and_files_are_passed_over(tmp_path: Path):
     write_bundle(tmp_path / "faces", FACES)
-    (tmp_path / "upscaler").mkdir()
-    (tmp_path / "upscaler" / "upscaler.onnx").write_bytes(b"")
+    (tmp_path / "detector").mkdir()
+    (tmp_path / "detector" / "detector.onnx").write_bytes(b"")
     (tmp_path / "README.md").write_text("weights")
     library = Library(tmp_path)
-    assert library.names() == ["faces"] and not library.broken
+    assert library.names() == ["faces"] and not library.broken and not library.upscalers
+
+
+def test_upscalers_stand_beside_the_models_and_those_for_cleaning_up_come_first(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    for name, scale in (("cleanup-x4", 4), ("anime-x2", 2), ("cleanup-x2", 2)):
+        write_graph(tmp_path / name, scale)
+    library = Library(tmp_path)
+    assert library.names() == ["faces"]
+    assert [(name, spec.scale) for name, spec in library.upscalers.items()] == [
+        ("cleanup-x2", 2), ("cleanup-x4", 4), ("anime-x2", 2),
+    ]  # fmt: skip
+    assert library.upscaler("cleanup-x4") is library.upscaler("cleanup-x4")
+    with pytest.raises(ValueError, match="there is no upscaler 'faces'; choose one of: cleanup-x2, cleanup-x4, anime"):
+        library.upscaler("faces")
+
+
+def test_a_broken_upscaler_is_named_and_breaks_no_model(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    write_graph(tmp_path / "cleanup-x2")
+    (tmp_path / "cleanup-x2" / UPSCALER).write_bytes(b"no")
+    library = Library(tmp_path)
+    assert library.default == "faces" and not library.broken and not library.upscalers
+    with pytest.raises(BundleError, match="cleanup-x2.upscaler.onnx: is not a whole ONNX file"):
+        library.upscaler("cleanup-x2")
+
+
+def test_what_is_needed_must_be_there(tmp_path: Path):
+    write_graph(tmp_path / "cleanup-x2")
+    with pytest.raises(BundleError, match="no usable model"):
+        Library(tmp_path)
+    assert list(Library(tmp_path, need="upscaler").upscalers) == ["cleanup-x2"]
+    (tmp_path / "cleanup-x2" / UPSCALER).write_bytes(b"no")
+    with pytest.raises(BundleError, match="no usable upscaler.*--weights\n  .*not a whole ONNX file"):
+        Library(tmp_path, need="upscaler")
+    assert not Library(tmp_path, need=None).upscalers
 
 
 def test_a_hidden_folder_is_an_export_under_way_and_no_model(tmp_path: Path):
