@@ -13,7 +13,7 @@ from export.card import SHEET
 from export.graph import export_graph
 from ganapp.contract import CARD, UPSCALER, UpscalerSpec
 from ganapp.images import contact_sheet, save_png, upscale_nearest
-from ganapp.metrics.restoration import Pair, compare, pairs
+from ganapp.metrics.restoration import Enlarge, Pair, compare, pairs
 from ganapp.models.carn import CARN
 from ganapp.serve.upscaler import open_upscaler
 from ganapp.train.checkpoint import FILE, read_tensors, unpack_module
@@ -105,7 +105,7 @@ def write_card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, 
     (folder / CARD).write_text(card(folder, spec, cfg, facts, difference), "utf-8")
 
 
-def sheet(shown: list[Pair], enlarge, scale: int) -> np.ndarray:
+def sheet(shown: list[Pair], enlarge: Enlarge, scale: int) -> np.ndarray:
     """One picture a column: as it went in, enlarged by bicubic interpolation, by the network, and the original."""
     small = np.stack([pair.small for pair in shown])
     results = np.stack([enlarge(image) for image in small])
@@ -117,6 +117,7 @@ def sheet(shown: list[Pair], enlarge, scale: int) -> np.ndarray:
 def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, difference: int) -> str:
     """The text of the card, with what the graph reaches on the fixed set of drawings."""
     upscaler = open_upscaler(folder)
+    size = (folder / UPSCALER).stat().st_size
     rows = ""
     for what, degraded in (("noise and JPEG", True), ("clean", False)):
         found = compare(
@@ -145,8 +146,8 @@ network, the original. The first picture of each of six styles that are not in `
 ## Data
 
 {facts.statement or f"Trained on {facts.dataset}; ask its author for the terms of use."}
-{facts.count:,} pictures (`{facts.dataset}`), made worse on the fly: reduced by five kernels, blurred, Gaussian and salt-and-pepper
-noise, JPEG at quality 60 to 95{errors}.
+{facts.count:,} pictures (`{facts.dataset}`), made worse on the fly: reduced by five kernels, blurred, with Gaussian and
+salt-and-pepper noise, JPEG at quality 60 to 95{errors}.
 
 ## Reached
 
@@ -157,14 +158,16 @@ PSNR (dB) and SSIM over RGB, {SIDE} px enlarged {spec.scale} times:
 {rows}
 ## Training
 
-CARN, Ahn et al. 2018, arXiv:1803.08664, with {cfg.network.width} channels: mean absolute error, Adam, batch {cfg.batch} of patches of
-{cfg.patch} px, learning rate {cfg.lr:g} falling to 0, {cfg.precision}, an average of the weights with a half-life of up to {cfg.ema_kimg:g} kimg.
-{facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
+CARN, Ahn et al. 2018, arXiv:1803.08664, with {cfg.network.width} channels: mean absolute error, Adam,
+{cfg.batch} patches of {cfg.patch} px a step, learning rate {cfg.lr:g} falling to 0, {cfg.precision}, an average of the weights with a
+half-life of up to {cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
 
 ## Use
 
-`upscaler.onnx` turns `images`, uint8 [N, H, W, 3], into `enlarged`, uint8 [N, {spec.scale}H, {spec.scale}W, 3], of any height and width. An
-output pixel depends on input pixels at most {spec.receptive_radius} away: tiles that overlap by so much give the same picture.
+`upscaler.onnx` turns `images`, uint8 [N, H, W, 3], into `enlarged`, uint8 [N, {spec.scale}H, {spec.scale}W, 3], of any
+height and width. An output pixel depends on input pixels at most {spec.receptive_radius} away: tiles that overlap by
+so much give the same picture.
 
-`upscaler.onnx` {(folder / UPSCALER).stat().st_size / 1e6:.2f} MB. ONNX Runtime and torch differ by at most {difference} grey level{"s" * (difference != 1)}.
+`upscaler.onnx` {size / 1e6:.2f} MB. ONNX Runtime and torch differ by at most {difference} grey
+level{"s" * (difference != 1)}.
 """

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from ganapp.data.avatars import BUILTIN, COLOURS, generate
+from ganapp.data.avatars import BUILTIN, COLOURS, HELD_OUT, ILLUSTRATIONS, generate
 
 
 @pytest.mark.parametrize("name", BUILTIN)
 def test_a_picture_depends_on_its_number_alone(name: str):
     resolution = BUILTIN[name].resolution
     first, again = list(generate(name, resolution, 4)), list(generate(name, resolution, 2))
-    assert [p.source for p in first] == [f"{BUILTIN[name].styles[0]}-{i}" for i in range(4)]
+    styles = BUILTIN[name].styles
+    assert [p.source for p in first] == [f"{styles[i % len(styles)]}-{i // len(styles)}" for i in range(4)]
     for a, b in zip(first, again, strict=False):
         assert np.array_equal(a.image, b.image) and a.attributes == b.attributes
     assert not np.array_equal(first[0].image, first[1].image)
@@ -43,6 +44,13 @@ def test_corners_are_rounded_away(name: str):
     image = next(generate(name, 64, 1)).image
     assert (image[[0, 0, -1, -1], [0, -1, 0, -1], 3] == 0).all()
     assert image[32, 32, 3] == 255
+
+
+def test_illustrations_take_turns_in_style_and_leave_some_for_measuring():
+    pictures = list(generate("illustrations", 16, 2 * len(ILLUSTRATIONS)))
+    assert [p.attributes["style"] for p in pictures] == [*ILLUSTRATIONS, *ILLUSTRATIONS]
+    assert len({p.source for p in pictures}) == len(pictures)
+    assert not set(ILLUSTRATIONS) & set(HELD_OUT)
 
 
 def test_pixel_art_keeps_its_grid():

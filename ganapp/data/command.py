@@ -14,7 +14,7 @@ class PrepareArgs:
     """Make a dataset of square PNGs of a folder, a zip or a built-in collection of pictures."""
 
     source: tyro.conf.Positional[str]
-    """A folder (any depth), a zip, or critters, faces, robots."""
+    """A folder (any depth), a zip, or critters, faces, robots, illustrations."""
     out: tyro.conf.Positional[Path]
     """Folder to make; one that `prepare` made before is replaced."""
     resolution: int | None = None

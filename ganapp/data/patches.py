@@ -71,7 +71,7 @@ def draw_pairs(
 
 
 def clean_patch(image: np.ndarray, side: int, random: Random) -> np.ndarray:
-    """A patch uint8 [side, side, 3] of a picture [H, W, 3 or 4]: mostly not flat, at a random size, place and colour."""
+    """A patch uint8 [side, side, 3] of a picture [H, W, 3 or 4], mostly not flat; size, place and colours vary."""
     image = with_room(image, side)
     most = max(1.0, min(image.shape[:2]) / max(side, SMALLEST))
     factor = most ** random.random()  # as often to a half as from a half to a quarter
