@@ -160,7 +160,8 @@ PSNR (dB) and SSIM over RGB, {SIDE} px enlarged {spec.scale} times:
 
 CARN, Ahn et al. 2018, arXiv:1803.08664, with {cfg.network.width} channels: mean absolute error, Adam,
 {cfg.batch} patches of {cfg.patch} px a step, learning rate {cfg.lr:g} falling to 0, {cfg.precision}, an average of
-the weights with a half-life of up to {cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
+the weights with a half-life of up to {cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in
+{facts.seconds / 3600:.1f} hours.
 
 ## Use
 
