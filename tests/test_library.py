@@ -117,7 +117,7 @@ def test_a_broken_upscaler_is_named_and_breaks_no_model(tmp_path: Path):
     (tmp_path / "cleanup-x2" / UPSCALER).write_bytes(b"no")
     library = Library(tmp_path)
     assert library.default == "faces" and not library.broken and not library.upscalers
-    with pytest.raises(BundleError, match="cleanup-x2.upscaler.onnx: is not a whole ONNX file"):
+    with pytest.raises(BundleError, match=r"cleanup-x2.upscaler.onnx: is not a whole ONNX file"):
         library.upscaler("cleanup-x2")
 
 
@@ -127,7 +127,7 @@ def test_what_is_needed_must_be_there(tmp_path: Path):
         Library(tmp_path)
     assert list(Library(tmp_path, need="upscaler").upscalers) == ["cleanup-x2"]
     (tmp_path / "cleanup-x2" / UPSCALER).write_bytes(b"no")
-    with pytest.raises(BundleError, match="no usable upscaler.*--weights\n  .*not a whole ONNX file"):
+    with pytest.raises(BundleError, match=r"no usable upscaler.*--weights\n  .*not a whole ONNX file"):
         Library(tmp_path, need="upscaler")
     assert not Library(tmp_path, need=None).upscalers
 

@@ -1,0 +1,282 @@
+"""One picture enlarged, cleaned and finished: the record of what is asked for, checked once, and the doing of it."""
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+from math import prod
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import numpy as np
+from PIL import Image
+
+from ganapp.contract import UpscalerSpec
+from ganapp.finish import MAX_COLOURS, copy_alpha, flatten, has_few_colours, pixel_art, rounded_corners, snap_palette
+from ganapp.images import PIXEL_ART, Colour, premultiply, resize, unpremultiply
+from ganapp.serve import arguments
+from ganapp.serve.arguments import MAX_TEXT, Raw
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import RECORD_KEY
+from ganapp.serve.upscaler import Progress
+
+METHODS = ("auto", "network", "pixel-art", "lanczos")
+HIGHEST_SCALE = 16
+MAX_SIDE = 65_535
+MAX_PIXELS = 2**26  # of a result
+MAX_MADE = 2**28  # pixels that the network may make before they are reduced to the result's
+MAX_PASSES = 2  # through a network, one after the other
+STRIP = 2**20  # pixels blended at a time
+
+
+@dataclass(frozen=True)
+class Cleanup:
+    """How to enlarge, clean and finish a picture; spelt alike in an API call, on the command line and in a PNG.
+
+    `size` is the longer side in pixels ("631"), or width and height ("631x400"); empty, `scale` counts. An empty
+    `model` is chosen by how much there is to enlarge. `colours` is the size of a palette, 0 for any colours, or the
+    palette itself as "#rrggbb"; `corners` the radius of rounded corners in percent of the shorter side.
+    """
+
+    scale: int = 2
+    size: str = ""
+    model: str = ""
+    method: str = "auto"
+    denoise: float = 1.0
+    flat: float = 0.0
+    colours: int | tuple[str, ...] = 0
+    corners: float = 0.0
+
+    @classmethod
+    def checked(
+        cls,
+        library: Library,
+        scale: Raw = scale,
+        size: Raw = size,
+        model: Raw = model,
+        method: Raw = method,
+        denoise: Raw = denoise,
+        flat: Raw = flat,
+        colours: Raw = colours,
+        corners: Raw = corners,
+    ) -> Self:
+        """The record of these values. Raises ValueError naming the parameter, BundleError for a broken model."""
+        method = arguments.choice(method, "method", METHODS)
+        if model in (None, ""):
+            model = ""
+        elif not isinstance(model, str) or model not in library.upscalers:
+            library.upscaler_spec(model)  # which says what is wrong
+        if method == "network" and not library.upscalers:
+            others = ", ".join(other for other in METHODS if other != "network")
+            raise ValueError(f"{library.weights_dir} has no upscaler for method network; choose {others}")
+        return cls(
+            arguments.whole(scale, "scale", 1, HIGHEST_SCALE),
+            _size(size),
+            model,
+            method,
+            arguments.real(denoise, "denoise", 0, 1),
+            arguments.real(flat, "flat", 0, 1),
+            _colours(colours),
+            arguments.real(corners, "corners", 0, 50),
+        )
+
+    def target(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that a picture of this size gets. Raises ValueError if they are too many pixels."""
+        sides = [int(side) for side in self.size.split("x") if side]
+        if len(sides) == 2:
+            wide, high = sides
+        else:
+            longer = sides[0] if sides else max(width, height) * self.scale
+            wide, high = (max(1, round(side * longer / max(width, height))) for side in (width, height))
+        if wide * high > MAX_PIXELS:
+            raise ValueError(
+                f"{width}x{height} pixels would become {wide}x{high}, over the limit of {MAX_PIXELS:,} pixels; "
+                "take a smaller scale or size"
+            )
+        return wide, high
+
+    def palette(self) -> int | list[Colour]:
+        """`colours` as finish.snap_palette takes it."""
+        if isinstance(self.colours, int):
+            return self.colours
+        return [tuple(bytes.fromhex(colour[1:])) for colour in self.colours]
+
+    def record(self, source: Mapping | None = None) -> str:
+        """The JSON that goes into the result's PNG; `source` is the record that the picture itself came with."""
+        return json.dumps(
+            {"kind": "cleanup", **asdict(self), **({"source": source} if source else {})}, ensure_ascii=False
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """A picture at its new size, uint8 [H, W, 3 or 4]: `cleaned` as `method` made it, of the `image` that came."""
+
+    image: np.ndarray
+    cleaned: np.ndarray
+    method: str
+
+    @cached_property
+    def plain(self) -> np.ndarray:
+        """The picture enlarged with nothing cleaned: by Lanczos, beside the network's."""
+        return resize(self.image, self.cleaned.shape[1::-1]) if self.method == "network" else self.cleaned
+
+    def blend(self, denoise: float) -> np.ndarray:
+        """From `plain` at 0 to `cleaned` at 1, through premultiplied alpha; no network runs for it."""
+        if denoise >= 1 or self.method != "network":
+            return self.cleaned
+        if denoise <= 0:
+            return self.plain
+        out = np.empty_like(self.cleaned)
+        rows = max(1, STRIP // out.shape[1])
+        for top in range(0, len(out), rows):
+            plain, cleaned = (
+                premultiply(side[top : top + rows]) if out.shape[2] == 4 else side[top : top + rows].astype(np.float32)
+                for side in (self.plain, self.cleaned)
+            )
+            mixed = plain + np.float32(denoise) * (cleaned - plain)
+            out[top : top + rows] = unpremultiply(mixed) if out.shape[2] == 4 else np.rint(mixed)
+        return out
+
+
+def clean_up(
+    library: Library,
+    image: np.ndarray,
+    cleanup: Cleanup,
+    reference: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """All of it: the image uint8 [H, W, 3 or 4] enlarged, blended and finished; 3 channels if the result is opaque.
+
+    Raises as `enlarge` and `finish`.
+    """
+    return finish(enlarge(library, image, cleanup, progress).blend(cleanup.denoise), cleanup, reference)
+
+
+def enlarge(library: Library, image: np.ndarray, cleanup: Cleanup, progress: Progress | None = None) -> Result:
+    """The image uint8 [H, W, 3 or 4] at its target size, before the blend and the finish; of 3 channels if opaque.
+
+    The networks enlarge by as little as reaches the target, Lanczos does the rest. Raises ValueError when the
+    result would be too large, BundleError when a model cannot be opened; what `progress` raises ends the work.
+    """
+    if image.shape[2] == 4 and (image[..., 3] == 255).all():
+        image = np.ascontiguousarray(image[..., :3])
+    height, width = image.shape[:2]
+    size = cleanup.target(width, height)
+    method = cleanup.method
+    if method == "auto":
+        method = "pixel-art" if is_pixel_art(image) else "network" if library.upscalers else "lanczos"
+    if method == "pixel-art":
+        return Result(image, pixel_art(image, size), method)
+    if method == "lanczos":
+        return Result(image, resize(image, size), method)
+    factor = max(size[0] / width, size[1] / height)
+    large = resize(image, size) if factor < 1 else image
+    names = chain(_upscalers(library, cleanup), factor, large.shape[0] * large.shape[1])
+    scales = [library.upscaler_spec(name).scale for name in names]
+    costs = [prod(scales[:i]) ** 2 for i in range(len(scales))]
+    for i, name in enumerate(names):
+        before = sum(costs[:i])
+
+        def passed(share: float, before: int = before, cost: int = costs[i]) -> None:
+            if progress:
+                progress((before + share * cost) / sum(costs))
+
+        large = library.upscaler(name).enlarge(large, passed)
+    if large.shape[1::-1] != size:
+        large = resize(large, size)
+    return Result(image, large, method)
+
+
+def finish(image: np.ndarray, cleanup: Cleanup, reference: np.ndarray | None = None) -> np.ndarray:
+    """The enlarged image with flat colours, a palette, the cut-out of `reference` [H', W', 4] and rounded corners.
+
+    Each only where it was asked for. Raises ValueError if the reference has no cut-out.
+    """
+    image = flatten(image, cleanup.flat)
+    if cleanup.colours:
+        image = snap_palette(image, cleanup.palette())
+    if reference is not None:
+        image = copy_alpha(image, reference)
+    if cleanup.corners:
+        image = rounded_corners(image, cleanup.corners / 100 * min(image.shape[:2]))
+    return image
+
+
+def chain(upscalers: Mapping[str, UpscalerSpec], factor: float, pixels: int) -> list[str]:
+    """The upscalers to pass one after the other so that `pixels` of a picture grow by `factor` and little more.
+
+    Where none reach it, those that come nearest. Raises ValueError if they would all make too many pixels.
+    """
+    names: dict[int, str] = {}
+    for name, spec in upscalers.items():
+        names.setdefault(spec.scale, name)
+    # The largest first: by the second pass the first has cleaned the picture, and it costs the most.
+    known = sorted(names, reverse=True)
+    chains = [scales for passes in range(1, MAX_PASSES + 1) for scales in combinations_with_replacement(known, passes)]
+    fit = [scales for scales in chains if prod(scales) ** 2 * pixels <= MAX_MADE]
+    if not fit:
+        raise ValueError(f"{pixels:,} pixels are too many for {', '.join(upscalers)}; take method lanczos")
+    reach = [scales for scales in fit if prod(scales) >= factor]
+    best = min(reach, key=lambda scales: (prod(scales), len(scales))) if reach else max(fit, key=prod)
+    return [names[scale] for scale in best]
+
+
+def is_pixel_art(image: np.ndarray) -> bool:
+    """Whether the picture [H, W, 3 or 4] is drawn in squares: few colours, and small or of larger squares."""
+    if not has_few_colours(image):
+        return False
+    if max(image.shape[:2]) <= PIXEL_ART:
+        return True
+    steps = [*image.shape[:2]]
+    for axis in (0, 1):
+        pixels = np.moveaxis(image, axis, 0)
+        steps += (np.flatnonzero((pixels[1:] != pixels[:-1]).any((1, 2))) + 1).tolist()
+    return int(np.gcd.reduce(steps)) > 1
+
+
+def read_record(source: Path | BinaryIO) -> dict | None:
+    """The record in the text chunk of a PNG file, None where there is none that can be read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        try:
+            with Image.open(source, formats=("PNG",)) as picture:
+                text = picture.info.get(RECORD_KEY, "")
+            record = json.loads(text) if len(text) <= MAX_TEXT else None
+        except Exception:  # decoders raise nearly anything; without a record a picture is still a picture
+            return None
+    return record if isinstance(record, dict) else None
+
+
+def _upscalers(library: Library, cleanup: Cleanup) -> dict[str, UpscalerSpec]:
+    """Those that may be used. Raises as Library.upscaler_spec."""
+    return {cleanup.model: library.upscaler_spec(cleanup.model)} if cleanup.model else library.upscalers
+
+
+def _size(size: Raw) -> str:
+    if size in (None, ""):
+        return ""
+    text = str(size) if isinstance(size, str | int) else ""
+    found = re.fullmatch(r" *([0-9]{1,5}) *(?:[x×] *([0-9]{1,5}) *)?", text)
+    sides = [int(side) for side in found.groups() if side] if found else []
+    if not sides or not all(1 <= side <= MAX_SIDE for side in sides):
+        raise ValueError(
+            f"size must be the longer side in pixels such as 631, or width and height such as 631x400, not {size!r:.60}"
+        )
+    return "x".join(map(str, sides))
+
+
+def _colours(colours: Raw) -> int | tuple[str, ...]:
+    if colours in (None, "", (), []):
+        return 0
+    items = re.findall(r"[^,; ]+", colours[:MAX_TEXT]) if isinstance(colours, str) else colours
+    if isinstance(items, list | tuple) and any(isinstance(item, str) and "#" in item for item in items):
+        if not all(isinstance(item, str) and re.fullmatch("#[0-9a-fA-F]{6}", item) for item in items):
+            raise ValueError(f"colours must be a number of them, or some such as #f4f1ea, not {colours!r:.60}")
+        if len(items) > MAX_COLOURS:
+            raise ValueError(f"colours must be at most {MAX_COLOURS}, not {len(items)}")
+        return tuple(item.lower() for item in items)
+    return arguments.whole(colours, "colours", 0, MAX_COLOURS)
