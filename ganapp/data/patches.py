@@ -1,5 +1,6 @@
 """Patches for an upscaler to learn from: cut out of clean pictures of any size, varied, with what became of them."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 from numpy.random import Generator as Random
 
 from ganapp.data.degrade import degrade
-from ganapp.data.sources import open_source
+from ganapp.data.sources import open_source, printable
 from ganapp.images import ImageError, composite, load_image, resize
+
+log = logging.getLogger(__name__)
 
 SMALLEST = 96  # pixels a side that a picture may be reduced to before it is cut
 CACHE = 2 * 2**30  # bytes of decoded pictures that are kept
@@ -19,11 +22,15 @@ P_ALPHA = 0.25  # of the pictures with transparency: the patch shows their alpha
 
 @dataclass
 class Pictures:
-    """The pictures of a folder, decoded when asked for: uint8 [H, W, 3 or 4]. At most CACHE bytes are kept."""
+    """The pictures of a folder, decoded when asked for: uint8 [H, W, 3 or 4]. At most CACHE bytes are kept.
+
+    In the place of a file that is no picture stands the next one that is.
+    """
 
     folder: Path
     names: list[str]
     kept: dict[int, np.ndarray] = field(default_factory=dict)
+    broken: set[int] = field(default_factory=set)
     size: int = 0
 
     @classmethod
@@ -39,13 +46,21 @@ class Pictures:
         return len(self.names)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """Raises ImageError that names a file which is no picture."""
-        if i in self.kept:
-            return self.kept[i]
-        try:
-            image = load_image(self.folder / self.names[i])
-        except ImageError as error:
-            raise ImageError(f"{self.folder / self.names[i]} {error}") from None
+        """Raises ValueError when no file of the folder is a picture."""
+        while i not in self.kept:
+            if len(self.broken) == len(self):
+                raise ValueError(f"{self.folder}: no usable picture in it")
+            if i not in self.broken:
+                try:
+                    return self._decoded(i)
+                except ImageError as error:
+                    log.warning("skipped %s: %s", printable(self.names[i]), error)
+                    self.broken.add(i)
+            i = (i + 1) % len(self)
+        return self.kept[i]
+
+    def _decoded(self, i: int) -> np.ndarray:
+        image = load_image(self.folder / self.names[i])
         if (image[..., 3] == 255).all():
             image = np.ascontiguousarray(image[..., :3])
         if self.size + image.nbytes <= CACHE:

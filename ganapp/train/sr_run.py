@@ -131,8 +131,6 @@ class SRRun:
         meter = tqdm(unit="img", total=total, initial=state.seen, disable=None, bar_format=METER)
         last, status = (state.seen, began), ""
         with stop_requested() as stop, meter, logging_redirect_tqdm():
-            if state.seen == 0:
-                self.report(self.measure())
             while state.seen < total and not stop() and time.monotonic() - began < limit:
                 random = np.random.default_rng([cfg.seed, state.seen])  # so that a resumed run meets the same patches
                 loss = sr_step(state, self.draw(random.choice(self.train_on, cfg.batch), random), cfg)

@@ -1,0 +1,63 @@
+"""Patches to learn from."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganapp.data.patches import Pictures, clean_patch, draw_pairs
+from ganapp.images import save_png
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    random = np.random.RandomState(0)
+    for i, size in enumerate([(40, 60, 3), (200, 150, 4), (7, 9, 3)]):
+        save_png(tmp_path / f"{i}.png", random.randint(0, 256, size, np.uint8))
+    return tmp_path
+
+
+def test_pairs_are_a_function_of_the_draw(folder: Path):
+    def pairs(seed: int):
+        return draw_pairs(Pictures.of(folder), np.array([0, 1, 2, 1]), 16, 2, np.random.default_rng(seed))
+
+    first, again, other = pairs(3), pairs(3), pairs(4)
+    assert first.small.shape == (4, 16, 16, 3) and first.large.shape == (4, 32, 32, 3)
+    assert np.array_equal(first.small, again.small) and np.array_equal(first.large, again.large)
+    assert not np.array_equal(first.large, other.large)
+
+
+def test_a_broken_file_is_named_once_and_its_neighbour_stands_in(folder: Path, caplog: pytest.LogCaptureFixture):
+    (folder / "1.png").write_bytes(b"not a picture")
+    pictures = Pictures.of(folder)
+    with caplog.at_level(logging.WARNING):
+        assert np.array_equal(pictures[1], pictures[2])
+        assert np.array_equal(pictures[1], pictures[2])
+    assert [record.getMessage() for record in caplog.records] == ["skipped 1.png: is not an image"]
+
+
+def test_a_folder_without_a_picture_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="no pictures"):
+        Pictures.of(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no usable picture"):
+        Pictures.of(tmp_path)[0]
+
+
+def test_transparent_parts_take_a_plain_colour_or_show_as_grey_alpha():
+    image = np.zeros((64, 64, 4), np.uint8)
+    image[:, 32:] = [200, 30, 60, 255]
+    hidden = image.copy()
+    hidden[:, :32, :3] = 99  # a colour nobody sees must not be learnt
+    for seed in range(20):
+        patch, same = (clean_patch(each, 64, np.random.default_rng(seed)) for each in (image, hidden))
+        assert np.array_equal(patch, same)
+        assert len(np.unique(patch.reshape(-1, 3), axis=0)) <= 2
+
+
+def test_patches_are_mostly_not_flat():
+    image = np.full((400, 400, 3), 80, np.uint8)
+    image[:200, :200] = np.random.RandomState(0).randint(0, 256, (200, 200, 3))
+    flat = [clean_patch(image, 96, np.random.default_rng(seed)).std() < 1 for seed in range(200)]
+    assert np.mean(flat) < 0.3  # at random places it would be more than half

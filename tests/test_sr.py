@@ -1,0 +1,146 @@
+"""Training an upscaler: it learns, resumes to the bit, and says what cannot be used."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ganapp.train.sr_run
+from ganapp.data.patches import Pairs
+from ganapp.images import save_png
+from ganapp.models.carn import CARNConfig
+from ganapp.train.checkpoint import FILE
+from ganapp.train.errors import errors_in, errors_of
+from ganapp.train.sr import SRConfig, SRState, sr_step
+from ganapp.train.sr_run import load_sr, train_sr
+
+TINY = SRConfig(
+    network=CARNConfig(width=8, blocks=1, units=1), kimg=0.024, batch=4, patch=8, holdout=0.3, precision="fp32"
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.RandomState(0)
+    for i in range(6):
+        save_png(folder / f"{i}.png", random.randint(0, 256, (4, 4, 3), np.uint8).repeat(16, 0).repeat(16, 1))
+    return folder
+
+
+def test_steps_bring_the_network_nearer_to_the_picture():
+    random = np.random.default_rng(0)
+    large = random.integers(0, 256, (8, 4, 4, 3), np.uint8).repeat(4, 1).repeat(4, 2)
+    pairs = Pairs(large[:, ::2, ::2].copy(), large)
+    cfg = replace(TINY, kimg=10, batch=8, lr=3e-3, warmup_kimg=0.01)
+    state = SRState.new(cfg, CPU)
+    losses = [float(sr_step(state, pairs, cfg)) for _ in range(60)]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_the_average_follows_the_network_at_its_half_life():
+    cfg = replace(TINY, ema_kimg=0.001, warmup_kimg=0.001)
+    state = SRState.new(cfg, CPU)
+    before = state.ema.tail.bias.clone()
+    random = np.random.default_rng(0)
+    state.seen = 10_000_000  # past the ramp of the half-life
+    cfg = replace(cfg, kimg=1e6)
+    pairs = Pairs(random.integers(0, 256, (1, 8, 8, 3), np.uint8), random.integers(0, 256, (1, 16, 16, 3), np.uint8))
+    sr_step(state, pairs, cfg)
+    assert torch.allclose(state.ema.tail.bias, (before + state.net.tail.bias) / 2)
+
+
+def test_a_step_whose_gradient_is_not_finite_changes_nothing():
+    state = SRState.new(TINY, CPU)
+    state.net.tail.bias.data[0] = torch.nan
+    before = state.net.head.weight.clone()
+    sr_step(state, Pairs(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 16, 16, 3), np.uint8)), TINY)
+    assert torch.equal(state.net.head.weight, before)
+
+
+def test_the_learning_rate_rises_then_falls_to_zero():
+    cfg = SRConfig(kimg=100, warmup_kimg=1, lr=1e-3, batch=16)
+    rates = [cfg.lr_at(seen) for seen in (0, 1000, 50_000, 100_000)]
+    assert rates[0] < 1e-4 and rates[1] == pytest.approx(1e-3, rel=1e-3)
+    assert rates[2] == pytest.approx(5e-4) and rates[3] == pytest.approx(0)
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def step_and_ctrl_c(state: SRState, pairs: Pairs, cfg: SRConfig) -> torch.Tensor:
+        if state.seen == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return sr_step(state, pairs, cfg)
+
+    train_sr(pictures, tmp_path / "whole", TINY, device="cpu")
+    monkeypatch.setattr(ganapp.train.sr_run, "sr_step", step_and_ctrl_c)
+    train_sr(pictures, tmp_path / "cut", TINY, device="cpu")
+    monkeypatch.undo()
+    assert load_sr(tmp_path / "cut" / FILE)[2].seen == 12
+    train_sr(pictures, tmp_path / "cut", SRConfig(), resume=True, device="cpu")
+    whole, cut = (load_sr(tmp_path / name / FILE) for name in ("whole", "cut"))
+    assert whole[1] == cut[1] and whole[2].seen == cut[2].seen == 24
+    assert all(torch.equal(whole[0][name], cut[0][name]) for name in whole[0])
+    lines = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
+    assert [line["seen"] for line in lines if "psnr" in line] == [12, 24]
+    assert (tmp_path / "cut" / "samples" / "000000.png").exists()
+
+
+def test_a_run_of_another_scale_lends_all_but_its_tail(pictures: Path, tmp_path: Path):
+    train_sr(pictures, tmp_path / "x2", TINY, device="cpu")
+    tensors = load_sr(tmp_path / "x2" / FILE)[0]
+    state = SRState.new(replace(TINY, network=replace(TINY.network, scale=4)), CPU)
+    state.begin_like(tensors)
+    assert torch.equal(state.net.head.weight, tensors["ema.head.weight"])
+    assert torch.equal(state.ema.head.weight, tensors["ema.head.weight"])
+    assert state.net.tail.weight.shape[0] == 48 and not state.net.tail.weight.any()
+
+
+def test_what_cannot_be_used_is_named(pictures: Path, tmp_path: Path):
+    out = tmp_path / "run"
+    train_sr(pictures, out, TINY, minutes=1e-9, device="cpu")
+    with pytest.raises(ValueError, match="holds a run already"):
+        train_sr(pictures, out, TINY, device="cpu")
+    with pytest.raises(ValueError, match="settings it began with"):
+        train_sr(pictures, out, replace(TINY, lr=0.5), resume=True, device="cpu")
+    (tmp_path / "one").mkdir()
+    save_png(tmp_path / "one" / "a.png", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match="learnt from"):
+        train_sr(tmp_path / "one", out, TINY, resume=True, device="cpu")
+    with pytest.raises(ValueError, match="too few"):
+        train_sr(tmp_path / "one", tmp_path / "new", TINY, device="cpu")
+    with pytest.raises(ValueError, match="no checkpoint"):
+        train_sr(pictures, tmp_path / "none", TINY, resume=True, device="cpu")
+
+
+@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"batch": 0}, {"patch": 4}, {"holdout": 0.0}, {"kimg": float("inf")}])
+def test_a_setting_out_of_range_is_refused_by_name(wrong: dict):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SRConfig(**wrong)
+
+
+def test_a_config_survives_its_json_and_refuses_what_it_does_not_know():
+    assert SRConfig.from_json(TINY.to_json()) == TINY
+    with pytest.raises(ValueError, match="momentum"):
+        SRConfig.from_json(json.dumps({**json.loads(TINY.to_json()), "momentum": 1}))
+
+
+def test_errors_are_what_a_flat_picture_has_and_not_its_edges():
+    image = np.full((32, 32, 3), 60, np.uint8)
+    image[:, 16:] = 200
+    assert not errors_in(image).any()
+    image[8, 8] = 75
+    errors = errors_in(image)
+    assert errors[8, 8].tolist() == [15, 15, 15] and np.count_nonzero(errors) == 3
+
+
+def test_a_generator_lends_its_errors(weights_dir: Path):
+    errors = errors_of(weights_dir / "critters", count=3)
+    assert errors.shape[0] == 3 and errors.dtype == np.int8 and errors.any()
