@@ -5,11 +5,13 @@ import importlib
 import logging
 import sys
 
-# Each is a module with run(prog, args); only the one asked for is imported, as torch takes seconds.
+# Each is a module with run(prog, args), whose result is the exit code if it has one; only the one asked for is
+# imported, as torch takes seconds.
 COMMANDS = {
     "prepare": "ganapp.data.command",
     "train": "ganapp.train.command",
     "train-sr": "ganapp.train.sr_command",
+    "upscale": "ganapp.serve.upscale_command",
     "metrics": "ganapp.metrics.command",
     "bench": "export.bench",
 }
@@ -18,7 +20,8 @@ COMMANDS = {
 def main() -> int:
     """Run the command that the arguments name.
 
-    0 when it did its work, 2 when what it was given cannot be used, 130 when it was interrupted.
+    0 when it did its work, 1 when it did and had to leave out some of it, 2 when what it was given cannot be used,
+    130 when it was interrupted.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ganapp").setLevel(logging.INFO)
@@ -26,13 +29,12 @@ def main() -> int:
     parser.add_argument("command", choices=COMMANDS, help="what to do; COMMAND --help tells its options")
     command = parser.parse_args(sys.argv[1:2]).command
     try:
-        importlib.import_module(COMMANDS[command]).run(f"python -m ganapp {command}", sys.argv[2:])
+        return importlib.import_module(COMMANDS[command]).run(f"python -m ganapp {command}", sys.argv[2:]) or 0
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ MAY_IMPORT = {
     "images": set(),
     "finish": {"images"},
     "latents": set(),
+    "folders": set(),
     "video": set(),
-    "serve": {"contract", "latents", "images", "finish"},
+    "serve": {"contract", "latents", "images", "finish", "folders"},
     "ui": {"serve", "contract", "latents", "images", "finish", "video"},
 }
 NEVER_IN_SERVING = {"torch", "onnx", "onnxscript", "safetensors", "tensorboard", "dicebear", "resvg_py"}

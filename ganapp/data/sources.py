@@ -1,7 +1,5 @@
 """What lies in a folder or a zip: its files in natural order, each read within bounds, and its table of labels."""
 
-import os
-import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -9,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from ganapp.folders import files_below, ignored, natural, printable
 from ganapp.images import MAX_BYTES, ImageError
 
 MAX_ENTRIES = 1_000_000
 TABLES = ("metadata.csv", "labels.csv")  # the first that is there counts
 RECORD = "dataset.json"  # of a source that is a dataset itself
-JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
 class PrepareError(ValueError):
@@ -62,52 +60,9 @@ def open_source(path: Path) -> Iterator[Source]:
         raise PrepareError(f"{path}: there is no such folder or zip")
 
 
-def natural(name: str) -> tuple:
-    """A sort key that puts 9.png before 10.png; names that differ only in zeros keep a fixed order."""
-    parts = re.split("([0-9]+)", name)  # text and digits by turns, so positions compare like with like
-    numbers = [digits.lstrip("0") for digits in parts[1::2]]
-    parts[1::2] = [(len(digits), digits) for digits in numbers]
-    return parts, name
-
-
-def printable(name: str) -> str:
-    """The name with control characters and undecodable bytes escaped: fit for a terminal and for UTF-8."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
-def _ignored(part: str) -> bool:
-    return part.startswith(".") or part.lower() in JUNK
-
-
-def _is_link(entry: os.DirEntry) -> bool:
-    """Whether the entry is a symbolic link or, as far as Python can tell (from 3.12), a junction of Windows."""
-    is_junction = getattr(os.path, "isjunction", None)
-    return entry.is_symlink() or (is_junction is not None and is_junction(entry.path))
-
-
 def _folder(top: Path) -> Source:
-    source = Source(read=lambda name: top / name)
-    folders = [""]
-    while folders:
-        prefix = folders.pop()
-        try:
-            entries = list(os.scandir(top / prefix))
-        except OSError as error:
-            source.skipped.append((prefix or ".", f"cannot be read ({error.strerror})"))
-            continue
-        for entry in entries:
-            name = prefix + entry.name
-            if _ignored(entry.name):
-                continue
-            if _is_link(entry):  # it may lead out of the source, or round in a circle
-                source.skipped.append((name, "is a link"))
-            elif entry.is_dir(follow_symlinks=False):
-                folders.append(name + "/")
-            elif entry.is_file(follow_symlinks=False):
-                source.names.append(name)
-            else:
-                source.skipped.append((name, "is not a regular file"))
-    return source.settle()
+    names, skipped = files_below(top)
+    return Source(lambda name: top / name, names, skipped).settle()
 
 
 def _zip(archive: zipfile.ZipFile, path: Path) -> Source:
@@ -120,7 +75,7 @@ def _zip(archive: zipfile.ZipFile, path: Path) -> Source:
         raise PrepareError(f"{path}: its entries overlap, as in a zip bomb")
     for info in archive.infolist():
         name = info.filename
-        if info.is_dir() or any(_ignored(part) for part in PurePosixPath(name).parts if part != ".."):
+        if info.is_dir() or any(ignored(part) for part in PurePosixPath(name).parts if part != ".."):
             continue
         if reason := _refused(info):
             source.skipped.append((name, reason))

@@ -1,0 +1,227 @@
+"""`python -m ganapp upscale`: a picture, or a folder of them, enlarged and cleaned into PNG files."""
+
+import errno
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+import tyro
+from PIL import Image
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ganapp.contract import BundleError
+from ganapp.finish import copy_alpha
+from ganapp.folders import files_below, printable
+from ganapp.images import encode_png, load_image
+from ganapp.serve.cleanup import Cleanup, clean_up, read_record
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import RECORD_KEY
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+METER = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
+
+
+@dataclass(frozen=True)
+class UpscaleArgs:
+    """Enlarge and clean a picture, or all those of a folder. What is there already is kept: a second run goes on."""
+
+    source: tyro.conf.Positional[Path]
+    """A picture, or a folder of them (any depth)."""
+    out: tyro.conf.Positional[Path]
+    """A PNG file to make of a picture; of a folder, a folder that gets the results under the same names."""
+    scale: int | None = None
+    """How many times larger, 1 to 16; 2 unless there is a --size."""
+    size: str = ""
+    """Instead: the longer side in pixels (631), or width and height (631x400)."""
+    model: str = ""
+    """Upscaler to use, a folder of the weights; by default the one that fits the size."""
+    method: Literal["auto", "network", "pixel-art", "lanczos"] = "auto"
+    """auto takes pixel-art for few colours drawn in squares, and the network for all else."""
+    denoise: float = 1.0
+    """From 0, a plain enlargement, to 1, the network's."""
+    flat: float = 0.0
+    """From 0 to 1: how far nearly equal neighbours become equal."""
+    colours: str = "0"
+    """So many colours at most, or the colours themselves: "#f4f1ea, #000000". 0 keeps all."""
+    corners: float = 0.0
+    """Rounded corners, their radius in percent of the shorter side."""
+    cut_out: Path | None = None
+    """A picture whose transparency (corners, a cut-out) is copied onto every result."""
+    weights: Path = ROOT / "weights"
+    """Folder of the models."""
+    overwrite: bool = False
+    """Make results anew that are there already."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture by its name for messages, and the PNG file to make of it."""
+
+    name: str
+    path: Path
+    target: Path
+
+
+def run(prog: str, args: list[str]) -> int:
+    """Parse, enlarge, print the summary; 1 if a picture was skipped, else 0. Raises ValueError for bad arguments."""
+    given = tyro.cli(UpscaleArgs, prog=prog, args=args)
+    if given.scale is not None and given.size:
+        raise ValueError("--scale and --size both say how large; give one of them")
+    library = Library(given.weights, need="upscaler" if given.method in ("auto", "network") else None)
+    cleanup = Cleanup.checked(
+        library,
+        Cleanup.scale if given.scale is None else given.scale,
+        given.size,
+        given.model,
+        given.method,
+        given.denoise,
+        given.flat,
+        given.colours,
+        given.corners,
+    )
+    cut_out = given.cut_out and load_cut_out(given.cut_out)
+    jobs, skipped = plan(given.source, given.out)
+    made = there = 0
+    with logging_redirect_tqdm(), tqdm(total=len(jobs), disable=None, bar_format=METER, leave=False) as bar:
+        for name, reason in skipped:
+            log.warning("skipped %s: %s", printable(name), reason)
+        for done, job in enumerate(jobs):
+
+            def progress(share: float, done: int = done) -> None:
+                bar.update(done + share - bar.n)
+
+            bar.set_description_str(printable(job.name))
+            if os.path.lexists(job.target) and not given.overwrite:
+                there += 1
+            elif reason := make(job, library, cleanup, cut_out, progress):
+                log.warning("skipped %s: %s", printable(job.name), printable(reason))
+                skipped.append((job.name, reason))
+            else:
+                made += 1
+            progress(1)
+    if not made and not there:
+        reason = skipped[0][1] if not given.source.is_dir() else f"no usable picture in it ({len(skipped):,} skipped)"
+        raise ValueError(f"{given.source}: {reason}")
+    print(summary(made, there, len(skipped)))
+    return int(any(is_picture(name) for name, _ in skipped))
+
+
+def make(
+    job: Job, library: Library, cleanup: Cleanup, cut_out: np.ndarray | None, progress: Callable[[float], None]
+) -> str | None:
+    """Write the result of the job; returns why it cannot be made, or None. Raises BundleError and OSError."""
+    try:
+        image = clean_up(library, load_image(job.path), cleanup, cut_out, progress)
+        write_whole(job.target, encode_png(image, {RECORD_KEY: cleanup.record(read_record(job.path))}))
+    except BundleError:
+        raise
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def plan(source: Path, out: Path) -> tuple[list[Job], list[tuple[str, str]]]:
+    """What to make, in order, and what to leave out, each with the reason; nothing is read or written for it yet.
+
+    Raises ValueError when there is no such source, or `out` is in the way.
+    """
+    if source.is_dir():
+        return plan_folder(source, out)
+    if not os.path.lexists(source):
+        raise ValueError(f"{source}: there is no such file or folder")
+    target = out
+    if out.is_dir() or not is_picture(out.name):
+        target = out / f"{source.stem}.png"
+    elif out.suffix.lower() != ".png":
+        raise ValueError(f"{out}: results are PNG files; name it {out.with_suffix('.png').name}")
+    if target.exists() and target.samefile(source):
+        raise ValueError(f"{target}: is the picture itself; choose another place for the result")
+    return [Job(source.name, source, target)], []
+
+
+def plan_folder(source: Path, out: Path) -> tuple[list[Job], list[tuple[str, str]]]:
+    """As `plan`. Results keep the names, and where two would be one, a suffix such as .jpg.png."""
+    top, into = Path(os.path.realpath(source)), Path(os.path.realpath(out))
+    if top == into:
+        raise ValueError(f"{out}: is the folder of the pictures itself; choose another one for the results")
+    if os.path.lexists(out) and not out.is_dir():
+        raise ValueError(f"{out}: is there already and is no folder; choose another place or remove it")
+    names, skipped = files_below(top)
+    inside = into.is_relative_to(top)
+    if inside:  # the results of an earlier run
+        names = [name for name in names if not (top / name).is_relative_to(into)]
+    stems = Counter(str(PurePosixPath(name).with_suffix("")).casefold() for name in names)
+    jobs: list[Job] = []
+    taken: dict[str, str] = {}
+    for name in names:
+        path = PurePosixPath(name)
+        alone = stems[str(path.with_suffix("")).casefold()] == 1
+        result = path.with_suffix(".png") if alone or path.suffix.lower() == ".png" else PurePosixPath(f"{name}.png")
+        target = into / result
+        place = Path(os.path.realpath(target.parent))
+        first = taken.setdefault(str(result).casefold(), name)  # some file systems do not tell a.png from A.png
+        if first != name:
+            skipped.append((name, f"its result would have the name of that of {printable(first)}; rename it"))
+        elif not place.is_relative_to(into):
+            skipped.append((name, f"a link leads from its place in {out} to elsewhere; remove it"))
+        elif place.is_relative_to(top) and not inside:
+            skipped.append((name, f"its place in {out} is among the pictures themselves; choose another OUT"))
+        elif target.is_dir():
+            skipped.append((name, f"a folder has its place in {out}; choose another OUT"))
+        else:
+            jobs.append(Job(name, top / name, target))
+    return jobs, skipped
+
+
+def load_cut_out(path: Path) -> np.ndarray:
+    """The picture [H, W, 4]. Raises ValueError that names it if it has no transparency to copy."""
+    try:
+        image = load_image(path)
+        copy_alpha(np.zeros((1, 1, 3), np.uint8), image)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return image
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write the file, and its folder, so that it is whole as soon as it is there and nothing is left of a failure.
+
+    Raises ValueError where the name is too long, OSError that says what to do where nothing can be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError("has too long a name for its result; rename it") from None
+        reason = error.strerror or error
+        raise OSError(f"{path}: cannot be written ({reason}); mend that and run the same command again") from None
+    except BaseException:  # Ctrl-C
+        part.unlink(missing_ok=True)
+        raise
+
+
+def summary(made: int, there: int, skipped: int) -> str:
+    """As in "12 pictures made, 3 there already (--overwrite makes them anew), 2 skipped"."""
+    line = f"{made:,} picture{'s' * (made != 1)} made"
+    if there:
+        line += f", {there:,} there already (--overwrite makes them anew)"
+    return line + f", {skipped:,} skipped" * bool(skipped)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a name has a picture's suffix: what else lies in a folder may be skipped without harm."""
+    return Path(name).suffix.lower() in Image.registered_extensions()
