@@ -13,6 +13,7 @@ COMMANDS = {
     "train-sr": "ganapp.train.sr_command",
     "upscale": "ganapp.serve.upscale_command",
     "metrics": "ganapp.metrics.command",
+    "metrics-sr": "ganapp.metrics.restoration_command",
     "bench": "export.bench",
 }
 

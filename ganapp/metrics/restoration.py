@@ -2,8 +2,9 @@
 
 import functools
 import io
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from dicebear import Avatar
 from PIL import Image
 
 from ganapp.data.avatars import HELD_OUT, ROUNDED, load_style, render
-from ganapp.images import Colour, composite
+from ganapp.images import Colour, bleed, composite
 
 OWN = (
     "critters", "pixel-art", "voxel-bot", "clay", "marbles", "notionists",
@@ -31,6 +32,13 @@ BACKGROUNDS: tuple[Colour, ...] = ((0, 0, 0), (255, 255, 255), (128, 128, 128)) 
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
 
+GROUPS: dict[str, Callable[["Pair"], bool]] = {
+    "all": lambda pair: True,
+    "own": lambda pair: pair.own,
+    "unseen": lambda pair: not pair.own,
+    "cut-outs": lambda pair: pair.cut_out(),
+}
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -41,13 +49,18 @@ class Pair:
     original: np.ndarray
     small: np.ndarray
 
+    def cut_out(self) -> bool:
+        """Whether the picture has a transparent background, not transparent corners alone."""
+        return self.original.shape[2] == 4 and bool((self.original[..., 3] == 0).mean() > 0.1)
+
 
 @dataclass(frozen=True)
 class Score:
-    """Means over pictures: PSNR in dB and SSIM, both over RGB."""
+    """Means over `count` pictures: PSNR in dB and SSIM, both over RGB; and the median of the time that one took."""
 
     psnr: float
     ssim: float
+    milliseconds: float
     count: int
 
 
@@ -97,8 +110,24 @@ def pairs(side: int, scale: int = 2, degraded: bool = True) -> tuple[Pair, ...]:
     """The fixed set as RGB over a plain colour, reduced to `side` pixels; `degraded`, also noisy and through JPEG."""
     made = []
     for style, name in PICTURES:
-        original = composite(_draw(style, name, side * scale), BACKGROUND)
+        original = composite(_draw(style, name, side * scale, OPTIONS.get(style, {})), BACKGROUND)
         small = degrade(original, scale, name) if degraded else reduce(original, scale)
+        made.append(Pair(name, style not in HELD_OUT, original, small))
+    return tuple(made)
+
+
+@functools.cache
+def rgba_pairs(side: int, scale: int = 2, noisy_alpha: bool = True) -> tuple[Pair, ...]:
+    """The fixed set with the transparent background that some styles have, and with rounded corners.
+
+    The colours are degraded, flooded under the transparent pixels before; alpha as a grey picture, or only reduced.
+    """
+    made = []
+    for style, name in PICTURES:
+        original = _draw(style, name, side * scale, ROUNDED)
+        shape = original[..., 3:]
+        alpha = degrade(shape, scale, f"{name} alpha") if noisy_alpha else reduce(shape, scale)
+        small = np.dstack([degrade(bleed(original), scale, name), alpha])
         made.append(Pair(name, style not in HELD_OUT, original, small))
     return tuple(made)
 
@@ -108,20 +137,40 @@ def score(enlarge: Enlarge, side: int, scale: int = 2, degraded: bool = True) ->
 
     By group: the styles trained on as "own", the others as "unseen", both as "all".
     """
-    found = []
-    for pair in pairs(side, scale, degraded):
-        image = enlarge(pair.small)
-        found.append((pair.own, psnr(image, pair.original), ssim(image, pair.original)))
-    return _means(found)
+    return compare({"": enlarge}, pairs(side, scale, degraded))[""]
 
 
-def _means(found: list[tuple[bool, float, float]]) -> dict[str, Score]:
-    groups = {"own": [s for s in found if s[0]], "unseen": [s for s in found if not s[0]], "all": found}
+def compare(methods: dict[str, Enlarge], of: Sequence[Pair]) -> dict[str, dict[str, Score]]:
+    """The scores of every method by group; GROUPS without a picture are left out.
+
+    The methods take turns at each picture, so that a busy moment of the machine meets them all.
+    """
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
+    for pair in of:
+        for name, enlarge in methods.items():
+            started = time.perf_counter()
+            image = enlarge(pair.small)
+            seconds = time.perf_counter() - started
+            found[name].append((*likeness(image, pair.original), seconds))
+    groups = {group: [i for i, pair in enumerate(of) if belongs(pair)] for group, belongs in GROUPS.items()}
     return {
-        group: Score(float(np.mean([s[1] for s in of])), float(np.mean([s[2] for s in of])), len(of))
-        for group, of in groups.items()
-        if of
+        name: {group: _mean([rows[i] for i in members]) for group, members in groups.items() if members}
+        for name, rows in found.items()
     }
+
+
+def likeness(image: np.ndarray, original: np.ndarray) -> tuple[float, float]:
+    """PSNR in dB and SSIM of two uint8 [H, W, 3 or 4]; with alpha, the mean over the BACKGROUNDS."""
+    if image.shape != original.shape:
+        raise ValueError(f"a picture of shape {image.shape} cannot be compared with one of {original.shape}")
+    over = BACKGROUNDS if original.shape[2] == 4 else (BACKGROUND,)
+    views = [(composite(image, colour), composite(original, colour)) for colour in over]
+    return float(np.mean([psnr(*view) for view in views])), float(np.mean([ssim(*view) for view in views]))
+
+
+def _mean(rows: list[tuple[float, float, float]]) -> Score:
+    psnrs, ssims, seconds = zip(*rows, strict=True)
+    return Score(float(np.mean(psnrs)), float(np.mean(ssims)), 1000 * float(np.median(seconds)), len(rows))
 
 
 @functools.cache
@@ -137,5 +186,5 @@ def _windows(size: int) -> np.ndarray:
 _style = functools.cache(load_style)
 
 
-def _draw(style: str, seed: str, side: int) -> np.ndarray:
-    return render(Avatar(_style(style), {"seed": seed, **OPTIONS.get(style, {})}), side)
+def _draw(style: str, seed: str, side: int, options: dict[str, int]) -> np.ndarray:
+    return render(Avatar(_style(style), {"seed": seed, **options}), side)
