@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from drawn_upscaler import write_graph
 from tiny_bundle import CRITTERS, FACES, PLAIN, write_bundle
 from tiny_run import TINY, write_dataset
 
@@ -23,10 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights folder with three tiny models: one with labels and noise, one of pixel art, one without styles."""
+    """A weights folder with a tiny upscaler and three tiny models: with labels and noise, pixel art, no styles."""
     root = tmp_path_factory.mktemp("weights")
     for seed, spec in enumerate((CRITTERS, FACES, PLAIN)):
         write_bundle(root / spec.name, spec, seed)
+    write_graph(root / "cleanup-x2")
     return root
 
 

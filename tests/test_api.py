@@ -90,9 +90,37 @@ def test_cleanup_takes_a_file_and_answers_one(client: Client, tmp_path: Path):
     image = np.zeros((8, 6, 4), np.uint8)
     image[2:4] = (9, 99, 199, 255)
     save_png(tmp_path / "cat.png", image)
-    path = Path(client.predict(image=handle_file(tmp_path / "cat.png"), factor=3, api_name="/cleanup"))
+    path = Path(client.predict(image=handle_file(tmp_path / "cat.png"), scale=3, api_name="/cleanup"))
     assert np.array_equal(load_image(path), image.repeat(3, 0).repeat(3, 1))
     assert path.name == "cat-18x24.png"
+
+
+def test_the_record_of_a_clean_picture_is_the_call_that_makes_it_again(
+    client: Client, library: Library, tmp_path: Path
+):
+    [item] = client.predict(seed=3, count=1, api_name="/sample")
+    file = handle_file(item["image"])
+    values = {
+        "size": "45",
+        "method": "network",
+        "denoise": 0.5,
+        "flat": 0.2,
+        "colours": "#ff0000,#00ff00",
+        "corners": 9,
+    }
+    path = client.predict(image=file, **values, api_name="/cleanup")
+    record = record_of(path)
+    assert record.pop("kind") == "cleanup" and record.pop("source")["seed"] == 3
+    image = load_image(Path(path))
+    assert image.shape == (45, 45, 4)
+    assert len(np.unique(image[image[..., 3] > 0][:, :3], axis=0)) <= 2
+    record["colours"] = ", ".join(record["colours"])
+    assert Path(client.predict(image=file, **record, api_name="/cleanup")).read_bytes() == Path(path).read_bytes()
+    reference = np.zeros((9, 9, 4), np.uint8)
+    reference[3:6] = 255
+    save_png(tmp_path / "mask.png", reference)
+    cut = client.predict(image=file, reference=handle_file(tmp_path / "mask.png"), size="9", api_name="/cleanup")
+    assert np.array_equal(load_image(Path(cut))[..., 3], reference[..., 3])
 
 
 @pytest.mark.parametrize(
@@ -115,6 +143,10 @@ def test_cleanup_takes_a_file_and_answers_one(client: Client, tmp_path: Path):
         ("/cleanup", {"image": "/etc/passwd"}, "image must be an uploaded picture"),
         ("/cleanup", {"image": None}, "image must be an uploaded picture"),
         ("/cleanup", {"image": {"path": "/etc/passwd"}}, "image must be an uploaded picture"),
+        ("/cleanup", {"image": None, "scale": 99}, "scale must be a whole number from 1 to 16, not 99"),
+        ("/cleanup", {"image": None, "size": "big"}, "size must be the longer side in pixels such as 631"),
+        ("/cleanup", {"image": None, "method": "magic"}, "method must be one of auto, network, pixel-art, lanczos"),
+        ("/cleanup", {"image": None, "model": "../x"}, "there is no upscaler '../x'; choose one of: cleanup-x2"),
     ],
 )
 def test_a_bad_value_is_answered_with_one_clear_sentence(

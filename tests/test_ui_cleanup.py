@@ -1,72 +1,84 @@
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from tiny_bundle import CRITTERS, write_bundle
 
 from ganapp.images import ImageError, load_image, save_png
-from ganapp.ui.cleanup import MAX_SIDE, cleanup, cleanup_file
+from ganapp.serve.cleanup import METHODS, Cleanup
+from ganapp.serve.library import Library
+from ganapp.ui.cleaner import Cleaned
+from ganapp.ui.cleanup import LABELS, MADE, SIZES, checked, methods, received, story
 from ganapp.ui.files import file_record
 
-SMOOTH = np.dstack([np.add.outer(np.arange(20), np.arange(30)).astype(np.uint8) * 5] * 3 + [np.full((20, 30), 255)])
-SMOOTH = SMOOTH.astype(np.uint8)
+DEFAULTS = {
+    "scale": "4", "size": "631", "method": "auto", "denoise": 1, "flat": 0, "colours": 0, "palette": "", "corners": 0
+}  # fmt: skip
 PIXELS = np.zeros((8, 6, 4), np.uint8)
-PIXELS[2:5, 1:4] = (200, 30, 30, 255)
 
 
-@pytest.mark.parametrize("factor", range(2, 9))
-@pytest.mark.parametrize("method", ["auto", "nearest", "lanczos"])
-def test_every_side_grows_by_the_factor(factor: int, method: str):
-    assert cleanup(SMOOTH, factor, method).shape == (20 * factor, 30 * factor, 4)
+def asked(library: Library, **changes: object) -> Cleanup:
+    return checked(library, *(DEFAULTS | changes).values())
 
 
-def test_pixel_art_is_enlarged_by_squares_without_being_asked():
-    large = cleanup(PIXELS, 5, "auto")
-    assert np.array_equal(large[::5, ::5], PIXELS)
-    assert len(np.unique(large.reshape(-1, 4), axis=0)) == 2
-
-
-def test_smooth_pictures_are_enlarged_smoothly_without_being_asked():
-    noisy = np.random.RandomState(0).randint(0, 256, (20, 30, 4)).astype(np.uint8)
-    assert np.array_equal(cleanup(noisy, 4, "auto"), cleanup(noisy, 4, "lanczos"))
-    assert not np.array_equal(cleanup(noisy, 4, "auto"), cleanup(noisy, 4, "nearest"))
+def test_the_controls_spell_the_record(library: Library):
+    assert asked(library) == Cleanup(scale=4)
+    assert [asked(library, scale=value).scale for _, value in SIZES[:-1]] == [2, 4]
+    assert asked(library, scale="exact") == Cleanup(size="631")
+    assert asked(library, colours=12) == Cleanup(scale=4, colours=12)
+    assert asked(library, colours=12, palette="#FF0000, #0000ff").colours == ("#ff0000", "#0000ff")
+    assert asked(library, denoise=0.4, flat=0.2, corners=7, method="lanczos") == Cleanup(
+        4, "", "", "lanczos", 0.4, 0.2, 0, 7
+    )
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("changes", "message"),
     [
-        ((SMOOTH, 1, "auto"), "factor must be a whole number from 2 to 8, not 1"),
-        ((SMOOTH, 2.5, "auto"), "factor must be a whole number"),
-        ((SMOOTH, "abc", "auto"), "factor must be a whole number"),
-        ((SMOOTH, 2, "magic"), "method must be one of auto, nearest, lanczos, not 'magic'"),
-        ((np.zeros((1, 2049, 4), np.uint8), 2, "auto"), f"would be over {MAX_SIDE} pixels a side"),
+        ({"scale": "exact", "size": " "}, "Give the longer side in pixels"),
+        ({"scale": "exact", "size": None}, "Give the longer side in pixels"),
+        ({"scale": "exact", "size": "abc"}, "size must be the longer side"),
+        ({"scale": "99"}, "scale must be a whole number from 1 to 16"),
+        ({"method": "magic"}, "method must be one of auto, network, pixel-art, lanczos, not 'magic'"),
+        ({"denoise": 2}, "denoise must be a number from 0 to 1, not 2"),
+        ({"palette": "red"}, "colours must be"),
+        ({"corners": -1}, "corners must be a number from 0 to 50"),
     ],
 )
-def test_a_bad_value_is_refused_by_its_name(values: tuple, message: str):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        cleanup(*values)
+def test_a_bad_value_is_refused_by_its_name(library: Library, changes: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        asked(library, **changes)
 
 
-def test_a_file_becomes_a_png_named_after_it(tmp_path: Path):
+def test_every_method_has_a_label_and_without_an_upscaler_there_is_no_network(library: Library, tmp_path: Path):
+    assert [value for _, value in methods(library)] == list(METHODS) == list(LABELS)
+    write_bundle(tmp_path / "critters", CRITTERS)
+    bare = Library(tmp_path)
+    assert [value for _, value in methods(bare)] == ["auto", "pixel-art", "lanczos"]
+    with pytest.raises(ValueError, match="has no upscaler for method network"):
+        asked(bare, method="network")
+
+
+def test_an_upload_that_a_browser_shows_stays_the_file_it_is(tmp_path: Path):
     save_png(tmp_path / "cat.png", PIXELS)
-    enlarged = cleanup_file(file_record(str(tmp_path / "cat.png")), 4, "auto")
-    assert Path(enlarged.path).name == "cat-24x32.png"
-    assert np.array_equal(load_image(Path(enlarged.path)), cleanup(PIXELS, 4, "auto"))
-    assert enlarged.sizes() == "6 × 8 → 24 × 32"
+    assert received(file_record(str(tmp_path / "cat.png"))) == str(tmp_path / "cat.png")
 
 
-@pytest.mark.parametrize("name", ["a" * 251 + ".png", "猫" * 90 + ".png"])
-def test_a_long_name_is_cut_and_keeps_the_size_in_it(name: str, tmp_path: Path):
-    save_png(tmp_path / "upload", PIXELS)
-    record = {**file_record(str(tmp_path / "upload")), "orig_name": name}
-    made = Path(cleanup_file(record, 4, "auto").path).name
-    assert made.startswith(name[:20]) and made.endswith("-24x32.png") and len(made.encode()) < 120
+def test_an_upload_that_no_browser_shows_becomes_a_png_of_the_same_pixels(tmp_path: Path):
+    Image.fromarray(PIXELS).save(tmp_path / "cat.tiff")
+    path = Path(received(file_record(str(tmp_path / "cat.tiff"))))
+    assert path.name == "cat.png"
+    assert np.array_equal(load_image(path), PIXELS)
 
 
-def test_what_is_not_a_picture_is_named(tmp_path: Path):
+def test_an_upload_that_is_no_picture_is_refused_by_its_name(tmp_path: Path):
     (tmp_path / "cat.png").write_text("meow")
-    with pytest.raises(ImageError, match=re.escape("cat.png is not an image")):
-        cleanup_file(file_record(str(tmp_path / "cat.png")), 4, "auto")
-    for file in (None, "/etc/passwd", {"path": "/etc/passwd"}):
-        with pytest.raises(ValueError, match="image must be an uploaded picture"):
-            cleanup_file(file, 4, "auto")
+    with pytest.raises(ImageError, match=r"cat\.png is not an image"):
+        received(file_record(str(tmp_path / "cat.png")))
+
+
+@pytest.mark.parametrize("method", MADE)
+def test_the_story_tells_the_size_it_had_and_has_and_what_made_it(method: str):
+    line = story(Cleaned("a.png", "b.png", (64, 32), (631, 316), method))
+    assert "64 × 32 → 631 × 316" in line and MADE[method] in line

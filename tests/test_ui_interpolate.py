@@ -1,4 +1,6 @@
 import io
+import json
+from pathlib import Path
 
 import av
 import numpy as np
@@ -7,9 +9,9 @@ from PIL import Image
 
 from ganapp.images import load_image
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import PSI, Interpolation, Sample
+from ganapp.serve.recipe import PSI, RECORD_KEY, Interpolation, Sample
 from ganapp.ui.animation import PLAYABLE, encode, enlarging_factor
-from ganapp.ui.interpolate import draw, interpolate
+from ganapp.ui.interpolate import draw, frame_file, interpolate
 from ganapp.ui.sample import sample
 
 
@@ -90,3 +92,17 @@ def test_the_player_gets_every_frame_on_one_sheet(library: Library):
     frame = sheet[16:32, 32:48]  # the seventh: row 1, column 2
     assert np.array_equal(frame, walk.frames[6])
     assert walk.path.endswith("faces-walk-1-2-3.webp")
+
+
+def test_a_frame_is_a_file_of_its_own_with_its_record(library: Library):
+    made = recipe(library)
+    walk = draw(library, made)
+    sheet = walk.player()["sheet"]["path"]
+    for frame in (0, 6, 11):
+        path = frame_file(made, sheet, 16, frame)
+        assert path.endswith(f"critters-walk-frame{frame + 1}.png")
+        assert np.array_equal(load_image(Path(path)), walk.frames[frame])
+        with Image.open(path) as picture:
+            record = json.loads(picture.text[RECORD_KEY])
+        assert (record["kind"], record["frame"], record["seeds"]) == ("interpolate", frame, [1, 2, 3])
+    assert frame_file(made, sheet, 16, 99) == frame_file(made, sheet, 16, 11)  # a shorter walk came meanwhile

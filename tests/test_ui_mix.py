@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from PIL import Image
 from ganapp.images import load_image
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import PSI, RECORD_KEY, Mix, Sample
-from ganapp.ui.mix import GAP, draw, layer_choices, mixing_grid
+from ganapp.ui.mix import GAP, cell_name, draw, layer_choices, mixing_grid, place
+from ganapp.ui.mix import cell as cell_file
 from ganapp.ui.sample import sample
 
 
@@ -57,3 +59,37 @@ def test_the_choices_of_layers_say_what_they_mean(library: Library):
         ("fine 4–4", "fine"),
         ("exact", "exact"),
     ]
+
+
+@pytest.mark.parametrize("model", ["critters", "faces"])
+def test_a_click_into_the_grid_finds_the_image_there_and_none_between(library: Library, model: str):
+    made = recipe(library, model=model)
+    factor = mixing_grid(library, made).shape[1] // (4 * 16 + 3 * GAP)
+    pitch, middle = (16 + GAP) * factor, 8 * factor
+    for row in range(3):
+        for column in range(4):
+            found = place(library, made, column * pitch + middle, row * pitch + middle)
+            assert found == ((row, column) if row or column else None)
+    assert place(library, made, pitch + 17 * factor, middle) is None
+    assert place(library, made, 4 * pitch + middle, middle) is None
+
+
+@pytest.mark.parametrize("model", ["critters", "faces"])
+def test_one_image_of_the_grid_is_a_file_at_the_models_size_with_the_record_that_draws_it(library: Library, model: str):
+    made = recipe(library, model=model)
+    path = draw(library, made)
+    generator = library.generator(model)
+    for row, column, name in ((0, 2, "seed2"), (1, 0, "seed11"), (2, 3, "mix-3-12")):
+        file = cell_file(library, made, path, row, column)
+        assert file.endswith(f"{model}-{name}.png")
+        image = load_image(Path(file)).astype(int)
+        assert image.shape[0] == generator.spec.resolution
+        with Image.open(file) as picture:
+            record = json.loads(picture.text[RECORD_KEY])
+        if record.pop("kind") == "sample":
+            [(again, _)] = sample(library, Sample.checked(library, **record))
+        else:
+            pair = Mix.checked(library, **record)
+            again = load_image(Path(cell_file(library, pair, draw(library, pair), 1, 1)))
+        assert np.abs(image - again).max() <= 1
+    assert [cell_name(made, *at) for at in ((0, 2), (1, 0), (2, 3))] == ["2", "11", "3 × 12"]

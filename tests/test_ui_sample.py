@@ -3,6 +3,7 @@ import json
 import zipfile
 
 import numpy as np
+import pytest
 from PIL import Image
 from tiny_bundle import CRITTERS, FACES
 
@@ -10,7 +11,7 @@ from ganapp.images import load_image
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Sample
 from ganapp.ui import controls
-from ganapp.ui.sample import draw, roll, sample
+from ganapp.ui.sample import draw, picked, roll, sample
 from ganapp.ui.story import story
 
 
@@ -50,6 +51,13 @@ def test_the_archive_holds_every_image_under_its_own_name(library: Library):
     with zipfile.ZipFile(io.BytesIO(drawn.archive())) as archive:
         assert archive.namelist() == ["faces-seed2.png", "faces-seed3.png", "faces-seed4.png"]
         assert archive.read("faces-seed3.png") == drawn.pngs[1][0]
+
+
+def test_the_large_image_is_the_one_to_take_along_or_else_the_first():
+    gallery = [("a.png", "seed 0"), ("b.png", "seed 1")]
+    assert [picked(gallery, place) for place in (None, 0, 1, 2)] == [gallery[0], gallery[0], gallery[1], gallery[0]]
+    with pytest.raises(ValueError, match="Draw a sample first"):
+        picked(None, None)
 
 
 def test_a_rolled_seed_can_be_said_aloud():

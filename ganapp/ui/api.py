@@ -5,13 +5,14 @@ from typing import TypedDict
 
 import gradio as gr
 
+from ganapp.serve.cleanup import Cleanup
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import PSI, Interpolation, Mix, Sample
-from ganapp.ui import cleanup as cleanup_tab
 from ganapp.ui import errors
 from ganapp.ui import interpolate as interpolate_tab
 from ganapp.ui import mix as mix_tab
 from ganapp.ui import sample as sample_tab
+from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.files import file_record
 
 SEEDS = [1, 2, 3, 4]
@@ -35,7 +36,7 @@ class Picture(TypedDict):
     caption: str
 
 
-def build(library: Library, demo: gr.Blocks) -> None:
+def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
     """Register the calls in `demo`, inside its open context."""
     default = library.default
 
@@ -106,14 +107,32 @@ def build(library: Library, demo: gr.Blocks) -> None:
         return file_record(interpolate_tab.draw(library, recipe).path)
 
     @errors.over_the_api()
-    def cleanup(image: File, factor: int = 4, method: str = "auto") -> File:
-        """Enlarge a picture by a whole factor.
+    def cleanup(
+        image: File,
+        scale: int = Cleanup.scale,
+        size: str = Cleanup.size,
+        model: str = Cleanup.model,
+        method: str = Cleanup.method,
+        denoise: float = Cleanup.denoise,
+        flat: float = Cleanup.flat,
+        colours: str = "0",
+        corners: float = Cleanup.corners,
+        reference: File | None = None,
+    ) -> File:
+        """Enlarge a picture, remove its noise and finish it.
 
-        Answers one PNG. image: a picture file, `handle_file("cat.png")` in Python. factor: 2 to 8; the result has at
-        most 4096 pixels a side. method: "nearest" for pixel art, "lanczos" for anything else, "auto" to decide by
-        the number of colours.
+        Answers one PNG, with what was asked for as JSON in the text chunk "ganapp", and in it under "source" the
+        record that the picture came with. image: a picture file, `handle_file("cat.png")` in Python. scale: 1 to 16.
+        size: the longer side in pixels, such as "631", or width and height, such as "631x400", in place of scale; the
+        result has at most 4096 pixels a side. model: the name of a weights folder with an upscaler; empty to choose
+        by scale. method: "network", "pixel-art" for squares, "lanczos", or "auto" to decide by the picture.
+        denoise: 0 to 1, from plain enlargement to all that the network does. flat: 0 to 1, evens out what is nearly
+        one colour. colours: how many colours to keep, such as "16", "0" for any, or the colours themselves, such as
+        "#1a181c, #f4f1ea". corners: the radius of rounded corners, 0 to 50 percent of the shorter side. reference: a
+        picture whose cut-out the result gets.
         """
-        return file_record(cleanup_tab.cleanup_file(image, factor, method).path)
+        asked = Cleanup.checked(library, scale, size, model, method, denoise, flat, colours, corners)
+        return file_record(cleaner.clean(image, asked, reference).path)
 
     for call in (sample, mix, interpolate, cleanup):
         gr.api(call, api_name=call.__name__, concurrency_id="api", concurrency_limit=LIMIT)

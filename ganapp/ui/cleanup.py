@@ -1,103 +1,107 @@
-"""The Cleanup tab: a picture enlarged by a whole factor."""
+"""The Cleanup tab: a picture enlarged, cleaned and finished, beside what it was."""
 
-from dataclasses import dataclass
+import html
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
 
-from ganapp.images import ImageError, encode_png, load_image, resize, upscale_nearest
-from ganapp.serve import arguments
+from ganapp.images import encode_png
 from ganapp.serve.arguments import Raw
+from ganapp.serve.cleanup import METHODS, Cleanup
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import Sample
 from ganapp.ui import controls, errors, sample
+from ganapp.ui.cleaner import Cleaned, Cleaner, named, upload
 from ganapp.ui.files import cached, cut, file_record
+from ganapp.ui.outlet import Outlet
 
-METHODS = ("auto", "nearest", "lanczos")
-LABELS = {"auto": "Automatic", "nearest": "Pixel art (nearest)", "lanczos": "Smooth (Lanczos)"}
-LOWEST_FACTOR, HIGHEST_FACTOR = 2, 8
-MAX_SIDE = 4096
+LABELS = {"auto": "Automatic", "network": "Neural network", "pixel-art": "Pixel art", "lanczos": "Lanczos"}
+MADE = {"network": "cleaned by a neural network", "pixel-art": "by squares", "lanczos": "by Lanczos, nothing cleaned"}
+EXACT = "exact"
+SIZES = [("× 2", "2"), ("× 4", "4"), ("exact", EXACT)]
 MAX_UPLOAD_MB = 20
-FEW_COLOURS = 64  # drawn pixel by pixel a picture has no more; smoothed edges alone make hundreds
+SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
+NO_NETWORK = "There is no upscaling network among the models here: pixel art and Lanczos only."
 
+PROGRESS = gr.Progress()  # in a signature, Gradio puts one there that knows the call
 
-def cleanup(image: np.ndarray, factor: Raw, method: Raw) -> np.ndarray:
-    """The image uint8 [H, W, 4] at [H * factor, W * factor, 4]. Raises ValueError for a bad value or a result too big.
-
-    `auto` enlarges by squares what has few colours, and by Lanczos anything else.
-    """
-    factor = arguments.whole(factor, "factor", LOWEST_FACTOR, HIGHEST_FACTOR)
-    method = arguments.choice(method, "method", METHODS)
-    height, width = image.shape[:2]
-    if max(height, width) * factor > MAX_SIDE:
-        raise ValueError(
-            f"{width}x{height} pixels times {factor} would be over {MAX_SIDE} pixels a side: "
-            "take a smaller factor or a smaller picture"
-        )
-    if by_squares(image, method):
-        return upscale_nearest(image, factor)
-    return resize(image, (width * factor, height * factor))
-
-
-def by_squares(image: np.ndarray, method: str) -> bool:
-    """Whether this method enlarges the image by squares."""
-    return method == "nearest" or (method == "auto" and has_few_colours(image))
-
-
-def has_few_colours(image: np.ndarray) -> bool:
-    """Whether the visible pixels of uint8 [H, W, 4] have at most FEW_COLOURS colours, as pixel art does."""
-    visible = image[image[..., 3] > 0]
-    return len(np.unique(visible.view(np.uint32))) <= FEW_COLOURS
-
-
-@dataclass(frozen=True)
-class Enlarged:
-    """The PNG file of an enlarged picture; `before` and `after` are its width and height in pixels.
-
-    `squares` says that every pixel became a square, which a page must not blur.
-    """
-
-    path: str
-    before: tuple[int, int]
-    after: tuple[int, int]
-    squares: bool
-
-    def sizes(self) -> str:
-        """As in "64 × 64 → 256 × 256"."""
-        return " → ".join(f"{width} × {height}" for width, height in (self.before, self.after))
-
-
-def cleanup_file(file: Raw, factor: Raw, method: Raw) -> Enlarged:
-    """The enlarged picture; `file` is Gradio's record of an upload.
-
-    Raises ValueError for a bad value, and ImageError where the file is not a picture.
-    """
-    # Gradio lets such a record through only if it wrote the file itself; anything else names a file of ours.
-    if not isinstance(file, dict) or file.get("meta") != {"_type": "gradio.FileData"}:
-        raise ValueError('image must be an uploaded picture (over the API: handle_file("cat.png"))')
-    path = Path(file["path"])
-    name = str(file.get("orig_name") or path.name)
-    try:
-        image = load_image(path)
-    except ImageError as error:
-        raise ImageError(f"{name} {error}") from None
-    large = cleanup(image, factor, method)
-    before, after = image.shape[1::-1], large.shape[1::-1]
-    path = cached(encode_png(large), f"{cut(Path(name).stem, 80)}-{after[0]}x{after[1]}.png")
-    return Enlarged(path, before, after, by_squares(image, str(method)))
-
+SLIDER_JS = Path(__file__).with_name("slider.js").read_text(encoding="utf-8")
 
 # A result beside another picture than its own would be taken for that picture's.
-CLEAR_JS = "() => [null, '']"
+CLEAR_JS = "() => [null, null, '']"
+
+# A small screen shows where the button was, which is nowhere in particular on this tab.
+TO_RESULT_JS = """() => document.querySelector("#cleanup-out")?.scrollIntoView({ block: "nearest" })"""
 
 
-def build(library: Library, tab: gr.Tab) -> None:
-    """The tab's components and their wiring, inside the open `tab`."""
+def methods(library: Library) -> list[tuple[str, str]]:
+    """Label and value of each method that the library can do."""
+    return [(LABELS[method], method) for method in METHODS if method != "network" or library.upscalers]
+
+
+def checked(
+    library: Library,
+    scale: Raw,
+    size: Raw,
+    method: Raw,
+    denoise: Raw,
+    flat: Raw,
+    colours: Raw,
+    palette: Raw,
+    corners: Raw,
+) -> Cleanup:
+    """What the tab's controls ask for: `scale` may be EXACT, and a `palette` counts before `colours`."""
+    size = size if scale == EXACT else ""
+    if scale == EXACT and not str(size or "").strip():
+        raise ValueError("Give the longer side in pixels, such as 631, or width and height, such as 631x400.")
+    return Cleanup.checked(
+        library,
+        scale=Cleanup.scale if scale == EXACT else scale,
+        size=size,
+        method=method,
+        denoise=denoise,
+        flat=flat,
+        colours=palette or colours,
+        corners=corners,
+    )
+
+
+def received(file: Raw) -> str:
+    """The path of an upload, checked to be a picture; of a kind that browsers do not show, that of a PNG of it.
+
+    Raises ImageError where the file is not a picture.
+    """
+    data, name = upload(file, "image")
+    image = named(data, name)
+    if Path(name).suffix.lower() in SHOWN_BY_BROWSERS:
+        return file["path"]
+    return cached(encode_png(image), f"{cut(Path(name).stem, 80)}.png")
+
+
+def story(cleaned: Cleaned) -> str:
+    """HTML of the sizes that the picture had and has, and of what made it so."""
+    return f"<b>{html.escape(cleaned.sizes())}</b> {MADE[cleaned.method]}"
+
+
+def taking(outlet: Outlet) -> Callable[..., tuple]:
+    """The handler that opens this tab with the outlet's picture."""
+
+    @errors.in_the_page()
+    def take(*values: Raw) -> tuple:
+        path = outlet.picture(*values)
+        return gr.update(selected="cleanup"), path, path
+
+    return take
+
+
+def build(library: Library, cleaner: Cleaner, tabs: gr.Tabs, tab: gr.Tab, outlets: Sequence[Outlet]) -> None:
+    """The tab's components and their wiring, inside the open `tab` of `tabs`; the pictures of `outlets` come here."""
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
+            # Gradio would write its label across the picture
+            gr.HTML("Picture", elem_classes="heading", js_on_load=SLIDER_JS)
             # The file itself: a decoded copy would have lost transparency and turned with its EXIF tag.
-            gr.HTML("Picture", elem_classes="heading")  # Gradio would write its label across the picture
             image = gr.Image(
                 label="Picture",
                 show_label=False,
@@ -107,44 +111,119 @@ def build(library: Library, tab: gr.Tab) -> None:
                 sources=["upload", "clipboard"],
                 elem_id="cleanup-in",
                 elem_classes="picture",
-                height=260,
+                height=220,
             )
             gr.HTML(f"{MAX_UPLOAD_MB} MB at most", elem_classes="hint")
-            factor = gr.Slider(LOWEST_FACTOR, HIGHEST_FACTOR, 4, step=1, label="Factor", buttons=[])
-            method = gr.Radio([(LABELS[key], key) for key in METHODS], value="auto", label="Kind of picture")
-            go = gr.Button("Enlarge", variant="primary", elem_id="cleanup-go")
+            scale = gr.Radio(SIZES, value="4", label="Size", elem_id="cleanup-scale")
+            size = gr.Textbox(
+                "631",
+                label="Exact size",
+                info="the longer side in pixels, or width x height",
+                visible=False,
+                elem_id="cleanup-size",
+            )
+            method = gr.Radio(methods(library), value="auto", label="Method", elem_id="cleanup-method")
+            if not library.upscalers:
+                gr.HTML(NO_NETWORK, elem_classes="hint")
+            go = gr.Button("Clean up", variant="primary", elem_id="cleanup-go")
         with gr.Column(elem_classes="result"):
-            result = gr.Image(
-                label="Enlarged",
+            result = gr.ImageSlider(
+                label="Before and after",
                 show_label=False,
                 format="png",
                 interactive=False,
-                buttons=["download", "fullscreen"],
+                buttons=["fullscreen"],
+                max_height=4000,  # style.css knows better
                 elem_id="cleanup-out",
-                elem_classes="picture",
+                elem_classes="compare",
             )
-            sizes = gr.HTML(elem_id="cleanup-sizes", elem_classes="story")
+            with gr.Row(elem_classes="under"):
+                denoise = gr.Slider(
+                    0,
+                    1,
+                    1,
+                    step=0.05,
+                    label="Denoise",
+                    info="0 is plain enlargement, 1 all that the network does",
+                    buttons=[],
+                    visible=bool(library.upscalers),
+                    elem_id="cleanup-denoise",
+                )
+                with gr.Column(min_width=200):
+                    sizes = gr.HTML(elem_id="cleanup-sizes", elem_classes="story")
+                    file = gr.DownloadButton("Download PNG", size="sm", elem_id="cleanup-file")
+        with gr.Column(elem_classes="more"), gr.Accordion("Finishing", open=False, elem_classes="finishing"):
+            flat = gr.Slider(
+                0, 1, 0, step=0.05, label="Flat colours", info="evens out what is nearly one colour", buttons=[]
+            )
+            colours = gr.Slider(0, 64, 0, step=1, label="Palette", info="so many colours; 0 for any", buttons=[])
+            palette = gr.Textbox(label="or these colours", placeholder="#1a181c, #e9542b, #f4f1ea", max_lines=1)
+            corners = gr.Slider(
+                0, 50, 0, step=1, label="Rounded corners", info="percent of the shorter side", buttons=[]
+            )
+            gr.HTML("Cut out like this picture", elem_classes="heading")
+            reference = gr.Image(
+                label="Cut out like this picture",
+                show_label=False,
+                type="filepath",
+                image_mode=None,
+                format="png",
+                sources=["upload", "clipboard"],
+                elem_id="cleanup-reference",
+                elem_classes="picture",
+                height=140,
+            )
+    kept = gr.State(None)  # the path of the last picture that could be read, for when the next one cannot
 
     @errors.in_the_page()
-    def on_cleanup(file: Raw, factor: Raw, method: Raw) -> tuple[dict, dict, str]:
+    def on_cleanup(file: Raw, reference: Raw, progress: gr.Progress = PROGRESS, *values: Raw) -> tuple:
         if file is None:
             raise ValueError("Choose a picture first.")
-        enlarged = cleanup_file(file, factor, method)
-        shown = {"elem_classes": ["picture", "pixel-art"] if enlarged.squares else ["picture"]}
-        return gr.update(**shown), gr.update(value=enlarged.path, **shown), enlarged.sizes()
+        cleaned = cleaner.clean(file, checked(library, *values), reference, progress)
+        return (
+            gr.update(elem_classes=["picture", cleaned.looks]),
+            gr.update(value=(cleaned.plain_path, cleaned.path), elem_classes=["compare", cleaned.looks]),
+            cleaned.path,
+            story(cleaned),
+        )
+
+    def on_change(file: Raw, reference: Raw, progress: gr.Progress = PROGRESS, *values: Raw) -> tuple:
+        return (gr.skip(),) * len(outputs) if file is None else on_cleanup(file, reference, progress, *values)
+
+    def on_open(file: Raw, reference: Raw, progress: gr.Progress = PROGRESS, *values: Raw) -> tuple:
+        if file is not None:
+            return (gr.skip(),) * (len(outputs) + 1)
+        [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
+        looks, *results = on_cleanup(file_record(path), reference, progress, *values)
+        return looks | {"value": path}, *results, path
 
     @errors.in_the_page()
-    def on_open(file: Raw, factor: Raw, method: Raw) -> tuple:
-        if file is not None:
-            return gr.skip(), gr.skip(), gr.skip()
-        [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
-        looks, *results = on_cleanup(file_record(path), factor, method)
-        return looks | {"value": path}, *results
+    def on_upload(file: Raw) -> tuple:
+        path = received(file)
+        return gr.skip() if path == file["path"] else path, path
 
-    inputs = [image, factor, method]
-    outputs = [image, result, sizes]
-    clearing = {"fn": None, "js": CLEAR_JS, "outputs": [result, sizes], **controls.PRIVATE}
-    go.click(on_cleanup, inputs, outputs, show_progress_on=result, **controls.drawing("cleanup")).failure(**clearing)
-    # By hand only: the first picture of the tab comes together with its result.
-    gr.on([image.upload, image.clear], **clearing)
-    tab.select(on_open, inputs, outputs, show_progress="hidden", **controls.drawing("cleanup"))
+    def on_scale(scale: Raw) -> dict:
+        return gr.update(visible=scale == EXACT)
+
+    values = [scale, size, method, denoise, flat, colours, palette, corners]
+    inputs, outputs = [image, reference, *values], [image, result, file, sizes]
+    quietly = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
+    cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": result, **controls.drawing("cleanup")}
+    clearing = {"fn": None, "js": CLEAR_JS, "outputs": [result, file, sizes], **controls.PRIVATE}
+    go.click(on_cleanup, **cleaning)
+    for field in (size, palette):
+        field.submit(on_change, **cleaning)
+    for control in (method, reference):
+        control.input(on_change, **cleaning)
+    scale.input(on_scale, scale, size, **quietly).then(on_change, **cleaning)
+    for dial in (denoise, flat, colours, corners):  # what the network made is kept, so that these are quick
+        dial.input(on_change, **cleaning | {"show_progress": "hidden"}, trigger_mode="always_last")
+    # What cannot be read does not take the place of what could.
+    uploaded = image.upload(on_upload, image, [image, kept], **quietly)
+    uploaded.failure(lambda path: path, kept, image, **quietly)
+    uploaded.success(**clearing).then(on_change, **cleaning)
+    image.clear(**clearing).then(lambda: None, outputs=kept, **quietly)
+    tab.select(on_open, inputs, [*outputs, kept], **controls.drawing("cleanup"), show_progress="hidden")
+    for outlet in outlets:
+        sent = outlet.button.click(taking(outlet), outlet.inputs, [tabs, image, kept], js=outlet.js, **quietly)
+        sent.success(**clearing).then(on_change, **cleaning).then(None, js=TO_RESULT_JS, **controls.PRIVATE)

@@ -6,6 +6,7 @@ import gradio as gr
 
 from ganapp.serve.library import Library
 from ganapp.ui import api, cleanup, interpolate, mix, sample
+from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.theme import CSS, theme
 
 HEADER = """
@@ -23,16 +24,18 @@ def build_demo(library: Library) -> gr.Blocks:
     """The page over the models of `library`, ready to launch with `launch_options`."""
     with gr.Blocks(title="ganapp", analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
         gr.HTML(HEADER)
-        with gr.Tabs():
+        cleaner = Cleaner(library)
+        with gr.Tabs() as tabs:
             with gr.Tab("Sample", id="sample"):
-                first = sample.build(library, demo)
+                first, sampled = sample.build(library, demo)
             with gr.Tab("Style mixing", id="mix") as tab:
-                mix.build(library, tab, first)
+                mixed = mix.build(library, tab, first)
             with gr.Tab("Interpolation", id="interpolate") as tab:
-                interpolate.build(library, tab, first)
+                walked = interpolate.build(library, tab, first)
             with gr.Tab("Cleanup", id="cleanup") as tab:
-                cleanup.build(library, tab)
-        api.build(library, demo)
+                outlets = [outlet for outlet in (sampled, mixed, walked) if outlet]
+                cleanup.build(library, cleaner, tabs, tab, outlets)
+        api.build(library, cleaner, demo)
     demo.queue(max_size=QUEUE, default_concurrency_limit=4)
     return demo
 

@@ -1,17 +1,19 @@
 """The Interpolation tab: a walk from seed to seed, to watch, to scrub through and to keep as a file."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
-from ganapp.images import contact_sheet, encode_png
+from ganapp.images import contact_sheet, encode_png, load_image
 from ganapp.latents import lerp, slerp, walk, z_from_seeds
+from ganapp.serve import arguments
 from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import Interpolation
-from ganapp.ui import controls, errors
+from ganapp.serve.recipe import MAX_FRAMES, RECORD_KEY, Interpolation
+from ganapp.ui import controls, errors, outlet
 from ganapp.ui.animation import encode
 from ganapp.ui.files import cached, file_record
 
@@ -58,7 +60,7 @@ class Walk:
 
     def player(self) -> dict:
         """What player.js plays: all frames as one sheet, so that scrubbing needs no server."""
-        columns = int(np.ceil(len(self.frames) ** 0.5))
+        columns = sheet_columns(len(self.frames))
         sheet = cached(encode_png(contact_sheet(self.frames, columns, gap=0)), f"{self.recipe.model}-frames.png")
         return {
             "sheet": file_record(sheet),
@@ -71,6 +73,25 @@ class Walk:
         }
 
 
+def frame_file(recipe: Interpolation, sheet: str, size: int, frame: int) -> str:
+    """The path of one frame, cut from the sheet of all that the player shows, as a PNG with its record."""
+    columns = sheet_columns(recipe.total)
+    frame = min(max(frame, 0), recipe.total - 1)
+    top, left = frame // columns * size, frame % columns * size
+    image = load_image(Path(sheet))[top : top + size, left : left + size]
+    record = json.dumps({"kind": "interpolate", **asdict(recipe), "frame": frame}, ensure_ascii=False)
+    return cached(encode_png(image, {RECORD_KEY: record}), f"{recipe.model}-walk-frame{frame + 1}.png")
+
+
+def sheet_columns(count: int) -> int:
+    """How many frames of so many stand side by side on the player's sheet."""
+    return int(np.ceil(count**0.5))
+
+
+# Which frame is shown only the browser knows; State values do not go there and come back as nothing.
+FRAME_JS = """(frame, walk) => [Number(document.querySelector("#player canvas")?.dataset.frame ?? 0), walk]"""
+
+
 def draw(library: Library, recipe: Interpolation) -> Walk:
     """The walk and its file in the recipe's format."""
     frames = interpolate(library, recipe)
@@ -80,8 +101,11 @@ def draw(library: Library, recipe: Interpolation) -> Walk:
     return Walk(recipe, frames, cached(data, f"{recipe.model}-walk-{name}.{recipe.format}"), pixel_art)
 
 
-def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
-    """The tab's components and their wiring, inside the open `tab`; it begins with the model chosen in `first`."""
+def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> outlet.Outlet:
+    """The tab's components and their wiring, inside the open `tab`; it begins with the model chosen in `first`.
+
+    Returns the way out of the frame that is shown.
+    """
     spec = library.spec(library.default)
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
@@ -103,7 +127,9 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
             with gr.Row(elem_classes="under"):
                 format = gr.Radio(FORMATS, value="mp4", label="File (WebP and PNG keep transparency)", min_width=280)
                 background = gr.Radio(BACKGROUNDS, value="white", label="Background of the MP4", min_width=200)
-                file = gr.DownloadButton("Download", size="sm", elem_id="walk-file", min_width=140)
+                with gr.Column(min_width=140, elem_classes="buttons"):
+                    file = gr.DownloadButton("Download", size="sm", elem_id="walk-file")
+                    cleanup = outlet.button("Clean up this frame", "walk-cleanup")
         with gr.Column(elem_classes="more"):
             psi = controls.psi()
             noise_seed = controls.noise_seed()
@@ -122,7 +148,7 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
         format: Raw,
         background: Raw,
         *values: str,
-    ) -> tuple[dict, str]:
+    ) -> tuple:
         chosen = controls.chosen(library, model, values)
         drawn = draw(
             library,
@@ -130,7 +156,8 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
                 library, model, seeds, frames, space, loop, psi, noise_seed, chosen, fps, format, background
             ),
         )
-        return drawn.player(), drawn.path
+        player = drawn.player()
+        return player, drawn.path, (drawn.recipe, player["sheet"]["path"], player["size"])
 
     def on_first(opened: bool, name: Raw, now: Raw) -> list:
         if opened or name == now or name not in library.names():
@@ -138,7 +165,7 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
         return [name, *on_model(name)]
 
     def on_open(opened: bool, *values: Raw) -> tuple:
-        return (gr.skip(), gr.skip(), True) if opened else (*on_walk(*values), True)
+        return (*([gr.skip()] * len(outputs) if opened else on_walk(*values)), True)
 
     @errors.in_the_page()
     def on_model(model: str) -> list[dict]:
@@ -147,14 +174,23 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
         return [gr.update(choices=spaces, value=spaces[0][1]), *controls.labels_of(spec, len(labels))]
 
     inputs = [model, seeds, frames, space, loop, psi, noise_seed, fps, format, background, *labels]
-    drawing = {"fn": on_walk, "inputs": inputs, "outputs": [player, file], **controls.drawing("interpolate")}
+    walk, frame = gr.State(None), gr.Number(0, visible=False)  # the recipe with its sheet; the frame that is sent
+    outputs = [player, file, walk]
+    drawing = {"fn": on_walk, "inputs": inputs, "outputs": outputs, **controls.drawing("interpolate")}
     go.click(**drawing)
     opened = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
     tab.select(on_first, [opened, first, model], [model, space, *labels], **following).then(
-        on_open, [opened, *inputs], [player, file, opened], **controls.drawing("interpolate")
+        on_open, [opened, *inputs], [*outputs, opened], **controls.drawing("interpolate")
     )
     seeds.submit(**drawing)
     model.input(on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE).then(**drawing)
     for control in (space, loop, format, background):
         control.input(**drawing)
+
+    def picture(frame: Raw, walk: tuple[Interpolation, str, int] | None) -> str:
+        if not walk:
+            raise ValueError("Draw a walk first.")
+        return frame_file(*walk, arguments.whole(frame, "frame", 0, MAX_FRAMES))
+
+    return outlet.Outlet(cleanup, picture, [frame, walk], FRAME_JS)

@@ -1,17 +1,21 @@
 """The Style mixing tab: a grid of destinations that take some layers from sources."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import gradio as gr
 import numpy as np
 
-from ganapp.images import contact_sheet, encode_png, upscale_nearest
+from ganapp.images import contact_sheet, encode_png, load_image, upscale_nearest
 from ganapp.latents import LAYER_RANGES, layer_range, mix, z_from_seeds
 from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import RECORD_KEY, Mix
-from ganapp.ui import controls, errors
+from ganapp.serve.recipe import RECORD_KEY, Mix, Sample
+from ganapp.ui import controls, errors, outlet
 from ganapp.ui.files import cached
 
 EXACT = "exact"
+WHOLE = "Clean up the grid"
 GAP = 4  # pixels between two images
 WIDE = 900  # pixels of a grid that fits a page
 
@@ -28,14 +32,57 @@ def mixing_grid(library: Library, recipe: Mix) -> np.ndarray:
     images = generator.synthesize(np.concatenate(rows), recipe.noise_seed)
     corner = np.full_like(images[:1], 0 if spec.channels == 4 else 255)
     grid = contact_sheet(np.concatenate([corner, images]), len(sources) + 1, GAP)
-    # Pixel art loses nothing by being enlarged, and a page then need not do it, by a factor that may not be whole.
-    return upscale_nearest(grid, max(1, WIDE // grid.shape[1])) if spec.pixel_size > 1 else grid
+    return upscale_nearest(grid, _factor(library, recipe))
 
 
 def draw(library: Library, recipe: Mix) -> str:
     """The path of the grid as a PNG with its record."""
     png = encode_png(mixing_grid(library, recipe), {RECORD_KEY: recipe.record()})
     return cached(png, f"{recipe.model}-mix.png")
+
+
+def place(library: Library, recipe: Mix, x: int, y: int) -> tuple[int, int] | None:
+    """Row and column of the image at this pixel of the grid, margins counted; None between images and in the corner."""
+    side = library.spec(recipe.model).resolution
+    pitch = (side + GAP) * _factor(library, recipe)
+    row, column = y // pitch, x // pitch
+    inside = max(x % pitch, y % pitch) < side * _factor(library, recipe)
+    inside = inside and row <= len(recipe.destination_seeds) and column <= len(recipe.source_seeds)
+    return (row, column) if inside and (row or column) else None
+
+
+def cell(library: Library, recipe: Mix, path: str, row: int, column: int) -> str:
+    """The path of one image of the grid at `path`, as the model drew it, as a PNG with its own record."""
+    side, factor = library.spec(recipe.model).resolution, _factor(library, recipe)
+    top, left = row * (side + GAP) * factor, column * (side + GAP) * factor
+    image = load_image(Path(path))[top : top + side * factor : factor, left : left + side * factor : factor]
+    sources, destinations = recipe.source_seeds[column - 1 :][:1], recipe.destination_seeds[row - 1 :][:1]
+    if row and column:
+        record = replace(recipe, source_seeds=sources, destination_seeds=destinations).record()
+        name = f"{recipe.model}-mix-{sources[0]}-{destinations[0]}.png"
+    else:
+        [seed] = sources if column else destinations
+        record = Sample(recipe.model, seed, 1, recipe.psi, recipe.noise_seed, recipe.labels).record(seed)
+        name = f"{recipe.model}-seed{seed}.png"
+    return cached(encode_png(image, {RECORD_KEY: record}), name)
+
+
+def cell_name(recipe: Mix, row: int, column: int) -> str:
+    """The seeds of one image of the grid: "3 × 12" for source 3 and destination 12."""
+    seeds = [
+        seed for i, seed in ((column, recipe.source_seeds[column - 1]), (row, recipe.destination_seeds[row - 1])) if i
+    ]
+    return " × ".join(str(seed) for seed in seeds)
+
+
+def _factor(library: Library, recipe: Mix) -> int:
+    """By how much the grid is enlarged.
+
+    Pixel art loses nothing by that, and a page then need not do it, by a factor that may not be whole.
+    """
+    spec = library.spec(recipe.model)
+    width = (len(recipe.source_seeds) + 1) * (spec.resolution + GAP) - GAP
+    return max(1, WIDE // width) if spec.pixel_size > 1 else 1
 
 
 def layer_choices(library: Library, name: str) -> list[tuple[str, str]]:
@@ -45,12 +92,15 @@ def layer_choices(library: Library, name: str) -> list[tuple[str, str]]:
     return [(f"{third} {span[0]}–{span[-1]}", third) for third, span in ranges if span] + [(EXACT, EXACT)]
 
 
-def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
-    """The tab's components and their wiring, inside the open `tab`; it begins with the model chosen in `first`."""
+def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> outlet.Outlet | None:
+    """The tab's components and their wiring, inside the open `tab`; it begins with the model chosen in `first`.
+
+    Returns the way out of the grid, or of an image in it that was clicked.
+    """
     names = [name for name in library.names() if library.spec(name).num_ws]
     if not names:
         gr.Markdown("None of the models here has a style space to mix in.")
-        return
+        return None
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
             model = controls.model(library, names)
@@ -70,6 +120,9 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
                 elem_id="mix-grid",
                 elem_classes=["picture", *controls.pixel_class(library.spec(names[0]))],
             )
+            with gr.Row(elem_classes="under"):
+                gr.HTML("Click on a picture to choose it.", elem_classes="story")
+                cleanup = outlet.button(WHOLE, "mix-cleanup")
         with gr.Column(elem_classes="more"):
             psi = controls.psi()
             noise_seed = controls.noise_seed()
@@ -78,10 +131,16 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
     @errors.in_the_page()
     def on_mix(
         model: Raw, sources: Raw, destinations: Raw, third: Raw, exact: Raw, psi: Raw, noise_seed: Raw, *values: str
-    ) -> str:
+    ) -> tuple:
         chosen = controls.chosen(library, model, values)
         layers = exact if third == EXACT else third
-        return draw(library, Mix.checked(library, model, sources, destinations, layers, psi, noise_seed, chosen))
+        recipe = Mix.checked(library, model, sources, destinations, layers, psi, noise_seed, chosen)
+        path = draw(library, recipe)
+        return path, (recipe, path), None, WHOLE
+
+    def on_select(drawn: tuple[Mix, str] | None, event: gr.SelectData) -> tuple:
+        found = place(library, drawn[0], *event.index) if drawn else None
+        return found, f"Clean up {cell_name(drawn[0], *found)}" if found else WHOLE
 
     @errors.in_the_page()
     def on_model(model: str) -> list[dict]:
@@ -100,18 +159,20 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
         return [name, *on_model(name)]
 
     def on_open(opened: bool, *values: Raw) -> tuple:
-        return (gr.skip() if opened else on_mix(*values)), True
+        return (*([gr.skip()] * len(outputs) if opened else on_mix(*values)), True)
 
     def on_layers(third: str) -> dict:
         return gr.update(visible=third == EXACT)
 
     inputs = [model, source_seeds, destination_seeds, layers, exact, psi, noise_seed, *labels]
-    drawing = {"fn": on_mix, "inputs": inputs, "outputs": grid, **controls.drawing("mix")}
+    drawn, chosen_cell = gr.State(None), gr.State(None)  # recipe and file of the grid; row and column in it
+    outputs = [grid, drawn, chosen_cell, cleanup]
+    drawing = {"fn": on_mix, "inputs": inputs, "outputs": outputs, **controls.drawing("mix")}
     go.click(**drawing)
     opened = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
     tab.select(on_first, [opened, first, model], [model, layers, exact, grid, *labels], **following).then(
-        on_open, [opened, *inputs], [grid, opened], **controls.drawing("mix")
+        on_open, [opened, *inputs], [*outputs, opened], **controls.drawing("mix")
     )
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
@@ -121,3 +182,12 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> None:
     )
     for control in (psi, *labels):
         control.input(**drawing, trigger_mode="always_last", show_progress="hidden")
+    grid.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)
+
+    def picture(drawn: tuple[Mix, str] | None, chosen: tuple[int, int] | None) -> str:
+        if not drawn:
+            raise ValueError("Mix a grid first.")
+        recipe, path = drawn
+        return cell(library, recipe, path, *chosen) if chosen else path
+
+    return outlet.Outlet(cleanup, picture, [drawn, chosen_cell])

@@ -10,7 +10,7 @@ from ganapp.images import encode_png
 from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import MAX_COUNT, RECORD_KEY, Sample
-from ganapp.ui import controls, errors
+from ganapp.ui import controls, errors, outlet
 from ganapp.ui.files import cached, zipped
 from ganapp.ui.story import story
 
@@ -50,6 +50,13 @@ def draw(library: Library, recipe: Sample) -> Drawn:
     )
 
 
+def picked(gallery: list[tuple[str, str]] | None, place: int | None) -> tuple[str, str]:
+    """Path and caption of the image at `place`, or of the first where none such is large. Raises ValueError."""
+    if not gallery:
+        raise ValueError("Draw a sample first.")
+    return gallery[place if place is not None and place < len(gallery) else 0]
+
+
 def roll() -> int:
     """A seed that is short enough to say aloud."""
     return random.randint(0, 999_999)
@@ -74,8 +81,11 @@ TO_PREVIEW_JS = """
 """
 
 
-def build(library: Library, demo: gr.Blocks) -> gr.Dropdown:
-    """The tab's components and their wiring, inside the open `gr.Tab` of `demo`; returns the choice of a model."""
+def build(library: Library, demo: gr.Blocks) -> tuple[gr.Dropdown, outlet.Outlet]:
+    """The tab's components and their wiring, inside the open `gr.Tab` of `demo`.
+
+    Returns the choice of a model, and the way out of the large image, or of the first.
+    """
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
             model = controls.model(library)
@@ -98,6 +108,7 @@ def build(library: Library, demo: gr.Blocks) -> gr.Dropdown:
             )
             with gr.Row(elem_classes="under"):
                 about = gr.HTML(story(library.spec(library.default)), elem_id="story")
+                cleanup = outlet.button("Clean up", "sample-cleanup")
                 archive = gr.DownloadButton("Download all", size="sm", elem_id="sample-zip", min_width=140)
         with gr.Column(elem_classes="more"):
             count = gr.Slider(1, MAX_COUNT, Sample.count, step=1, label="Count", buttons=[])
@@ -105,19 +116,28 @@ def build(library: Library, demo: gr.Blocks) -> gr.Dropdown:
             noise_seed = controls.noise_seed()
             labels = controls.labels(library, library.spec(library.default), opened=True)
     query = gr.Textbox(visible=False)
+    shown, place = gr.State(None), gr.State(None)  # the gallery's files, and which of them is large
 
-    recipe_inputs = [model, seed, count, psi, noise_seed, *labels]
-    outputs = [gallery, archive, query]
+    recipe_inputs = [model, seed, count, psi, noise_seed, *labels, place]
+    outputs = [gallery, archive, query, shown, cleanup]
 
-    def show(recipe: Sample) -> tuple[list[tuple[str, str]], str, str]:
+    def show(recipe: Sample, place: int | None) -> tuple:
         drawn = draw(library, recipe)
         name = f"{recipe.model}-seeds{recipe.seed}-{recipe.seeds()[-1]}.zip"
-        return drawn.gallery(), cached(drawn.archive(), name), recipe.query()
+        files = drawn.gallery()
+        return files, cached(drawn.archive(), name), recipe.query(), files, on_place(files, place)
+
+    def on_place(files: list[tuple[str, str]] | None, place: int | None) -> str:
+        return f"Clean up {picked(files, place)[1]}" if files else gr.skip()
+
+    def on_select(files: list[tuple[str, str]] | None, event: gr.SelectData) -> tuple[int, str]:
+        return event.index, on_place(files, event.index)
 
     @errors.in_the_page()
-    def on_sample(model: Raw, seed: Raw, count: Raw, psi: Raw, noise_seed: Raw, *values: str) -> tuple:
+    def on_sample(model: Raw, seed: Raw, count: Raw, psi: Raw, noise_seed: Raw, *values: Raw) -> tuple:
+        *values, place = values
         chosen = controls.chosen(library, model, values)
-        return show(Sample.checked(library, model, seed, count, psi, noise_seed, chosen))
+        return show(Sample.checked(library, model, seed, count, psi, noise_seed, chosen), place)
 
     @errors.in_the_page()
     def on_load(request: gr.Request) -> list:
@@ -153,4 +173,7 @@ def build(library: Library, demo: gr.Blocks) -> gr.Dropdown:
     for control in (count, psi, *labels):
         control.input(**drawing, trigger_mode="always_last", show_progress="hidden").then(**sharing)
     gallery.preview_open(None, js=TO_PREVIEW_JS, **controls.PRIVATE)
-    return model
+    quietly = {"show_progress": "hidden", **controls.PRIVATE}
+    gallery.select(on_select, shown, [place, cleanup], **quietly)
+    gallery.preview_close(lambda files: (None, on_place(files, None)), shown, [place, cleanup], **quietly)
+    return model, outlet.Outlet(cleanup, lambda files, place: picked(files, place)[0], [shown, place])

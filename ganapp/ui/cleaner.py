@@ -1,0 +1,158 @@
+"""Uploaded pictures cleaned up into files; the last results are kept, so that a dial blends them without a network."""
+
+import hashlib
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ganapp.finish import pixel_art
+from ganapp.images import ImageError, encode_png, load_image
+from ganapp.serve.arguments import Raw
+from ganapp.serve.cleanup import Cleanup, Result, enlarge, finish, read_record
+from ganapp.serve.library import Library
+from ganapp.serve.recipe import RECORD_KEY
+from ganapp.serve.upscaler import Progress
+from ganapp.ui.files import cached, cut
+
+MAX_SIDE = 4096  # pixels of a result: one person's picture must not keep everybody's page waiting for minutes
+KEPT = 2**28  # bytes of results that are kept
+LEVEL = 2  # of PNG compression: a dial waits for the file
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A picture cleaned up: its PNG file and, at the same size, that of the picture as it came.
+
+    `before` and `after` are their width and height in pixels, `method` is what enlarged it.
+    """
+
+    path: str
+    plain_path: str
+    before: tuple[int, int]
+    after: tuple[int, int]
+    method: Literal["network", "pixel-art", "lanczos"]
+
+    @property
+    def looks(self) -> str:
+        """The CSS class of the picture: squares must not be blurred, and what no network made cannot be blended."""
+        return {"network": "by-network", "pixel-art": "pixel-art", "lanczos": "smooth"}[self.method]
+
+    def sizes(self) -> str:
+        """As in "64 × 64 → 256 × 256"."""
+        return " → ".join(f"{width} × {height}" for width, height in (self.before, self.after))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A result, and the PNG file of the picture as it came, at the result's size."""
+
+    result: Result
+    plain_png: bytes
+
+    def nbytes(self) -> int:
+        """Its size, with the plain picture that the result makes when it is first asked for."""
+        return self.result.image.nbytes + self.result.cleaned.nbytes * 2 + len(self.plain_png)
+
+
+class Recent:
+    """The last results by what they were made of, as many as fit `most` bytes, and the very last in any case."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[tuple, Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple, make: Callable[[], Kept]) -> Kept:
+        """What is kept under `key`, or what is made now."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = make()  # not under the lock: others go on meanwhile, and at worst make the same thing twice
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > 1 and sum(kept.nbytes() for kept in self._kept.values()) > self._most:
+                self._kept.popitem(last=False)
+        return made
+
+
+class Cleaner:
+    """Cleans up what visitors upload, with the models of `library`. Safe from many threads."""
+
+    def __init__(self, library: Library, kept: int = KEPT) -> None:
+        self.library = library
+        self._recent = Recent(kept)
+
+    def clean(self, file: Raw, cleanup: Cleanup, reference: Raw = None, progress: Progress | None = None) -> Cleaned:
+        """The picture of Gradio's record of an upload, cleaned up; `reference` is such a record or None.
+
+        Raises ValueError for a bad value or a result too large, ImageError where a file is not a picture.
+        """
+        data, name = upload(file, "image")
+        record = read_record(io.BytesIO(data))
+        if cleanup.method == "auto" and self._is_of_pixel_art(record):
+            cleanup = replace(cleanup, method="pixel-art")
+        # The file is what is hashed, so that a kept result needs no decoding either.
+        key = hashlib.sha256(data).hexdigest(), cleanup.size or cleanup.scale, cleanup.model, cleanup.method
+        kept = self._recent.get(key, lambda: self._enlarge(named(data, name), cleanup, progress))
+        result = kept.result
+        mask = None if reference is None else named(*upload(reference, "reference"))
+        done = finish(result.blend(cleanup.denoise), cleanup, mask)
+        after = done.shape[1::-1]
+        stem = f"{cut(Path(name).stem, 80)}-{after[0]}x{after[1]}"
+        return Cleaned(
+            cached(encode_png(done, {RECORD_KEY: cleanup.record(record)}, LEVEL), f"{stem}.png"),
+            cached(kept.plain_png, f"{stem}-before.png"),
+            result.image.shape[1::-1],
+            after,
+            result.method,
+        )
+
+    def _enlarge(self, image: np.ndarray, cleanup: Cleanup, progress: Progress | None) -> Kept:
+        height, width = image.shape[:2]
+        if max(wanted := cleanup.target(width, height)) > MAX_SIDE:
+            raise ValueError(
+                f"{width}x{height} pixels would become {wanted[0]}x{wanted[1]}, over {MAX_SIDE} pixels a side; "
+                "take a smaller scale or size"
+            )
+        result = enlarge(self.library, image, cleanup, progress)
+        return Kept(result, encode_png(before(result), level=LEVEL))
+
+    def _is_of_pixel_art(self, record: dict | None) -> bool:
+        """Whether a model of the library made the picture that has this record, and paints in pixels."""
+        spec = self.library.specs.get(str((record or {}).get("model")))
+        return spec is not None and spec.pixel_size > 1
+
+
+def before(result: Result) -> np.ndarray:
+    """The picture as it came, at the result's size: by Lanczos beside the network's, otherwise by squares."""
+    if result.method == "network":
+        return result.plain
+    return pixel_art(result.image, result.cleaned.shape[1::-1])
+
+
+def upload(file: Raw, parameter: str) -> tuple[bytes, str]:
+    """Bytes and name of the file of Gradio's record of an upload. Raises ValueError for anything else."""
+    # Gradio lets such a record through only if it wrote the file itself; anything else names a file of ours.
+    if not isinstance(file, dict) or file.get("meta") != {"_type": "gradio.FileData"}:
+        raise ValueError(f'{parameter} must be an uploaded picture (over the API: handle_file("cat.png"))')
+    path = Path(file["path"])
+    name = str(file.get("orig_name") or path.name)
+    try:
+        return path.read_bytes(), name
+    except OSError:  # Gradio deletes what is old
+        raise ImageError(f"{name} is no longer here; upload it again") from None
+
+
+def named(data: bytes, name: str) -> np.ndarray:
+    """The picture of a file uint8 [H, W, 4]. Raises ImageError with its name."""
+    try:
+        return load_image(data)
+    except ImageError as error:
+        raise ImageError(f"{name} {error}") from None
