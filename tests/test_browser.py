@@ -13,7 +13,7 @@ import pytest
 from conftest import Server
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from ganapp.images import save_png
+from ganapp.images import encode_png, save_png
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (
@@ -228,28 +228,104 @@ def test_an_open_walk_is_played_there_and_back(visit: Visit):
     assert {abs(after - before) for before, after in itertools.pairwise(frames)} == {1}
 
 
+def clear(page: Page) -> None:
+    page.locator("#cleanup-in").get_by_label(re.compile("clear|remove", re.I)).first.click()
+
+
+def upload(page: Page, path: Path) -> None:
+    """Choose a file in the place of what is there."""
+    page.locator("#cleanup-in input[type=file]").set_input_files(path)
+
+
+def after(page: Page) -> Locator:
+    return page.locator("#cleanup-out img").nth(1)
+
+
 def test_cleanup_enlarges_what_is_uploaded(visit: Visit, tmp_path: Path):
     picture = np.zeros((10, 12, 4), np.uint8)
     picture[3:7] = (200, 30, 30, 255)
     save_png(tmp_path / "cat.png", picture)
     page = visit.open()
     visit.tab("Cleanup")
-    expect(page.locator("#cleanup-out img")).to_be_visible(timeout=10_000)  # a sample, to begin with
-    page.locator("#cleanup-in").get_by_label(re.compile("clear|remove", re.I)).first.click()
-    page.locator("#cleanup-in input[type=file]").set_input_files(tmp_path / "cat.png")
-    expect(page.locator("#cleanup-in img").first).to_be_visible()
-    page.locator("#cleanup-go").click()
-    result = page.locator("#cleanup-out img")
-    expect(result).to_have_js_property("naturalWidth", 48, timeout=10_000)
-    assert colours(result) == 2
-    expect(page.locator("#cleanup-sizes")).to_have_text("12 × 10 → 48 × 40")
+    expect(after(page)).to_have_js_property("naturalWidth", 64, timeout=20_000)  # a sample, to begin with
+    clear(page)
+    upload(page, tmp_path / "cat.png")
+    expect(after(page)).to_have_js_property("naturalWidth", 48, timeout=10_000)  # without being asked
+    assert colours(after(page)) == 2
+    expect(page.locator("#cleanup-sizes")).to_contain_text("12 × 10 → 48 × 40 by squares")
     expect(page.locator("#cleanup-out")).to_have_class(re.compile("pixel-art"))
+    sizes = page.locator("#cleanup-out img").evaluate_all("all => all.map(e => [e.naturalWidth, e.clientWidth])")
+    assert sizes[0] == sizes[1]
+    with page.expect_download() as download:
+        page.locator("#cleanup-file").click()
+    assert download.value.suggested_filename == "cat-48x40.png"
     # A result is gone as soon as its picture is.
-    page.locator("#cleanup-in").get_by_label(re.compile("clear|remove", re.I)).first.click()
-    expect(result).to_have_count(0)
+    clear(page)
+    expect(page.locator("#cleanup-out img")).to_have_count(0)
     expect(page.locator("#cleanup-sizes")).to_have_text("")
     page.locator("#cleanup-go").click()
     expect(page.locator(".toast-body")).to_contain_text("Choose a picture first.")
+
+
+def test_the_dial_blends_and_finishing_finishes_what_is_there(visit: Visit):
+    page = visit.open()
+    visit.tab("Cleanup")
+    expect(after(page)).to_have_js_property("naturalWidth", 64, timeout=20_000)
+    shots = [after(page).get_attribute("src")]
+    for control in ("Denoise", "Flat colours", "Rounded corners"):
+        if control == "Flat colours":
+            page.get_by_text("Finishing").click()
+        page.get_by_label(f"number input for {control}").first.fill("0.3" if control != "Rounded corners" else "30")
+        page.keyboard.press("Enter")
+        expect(after(page)).not_to_have_attribute("src", shots[-1], timeout=10_000)
+        shots.append(after(page).get_attribute("src"))
+    assert len(set(shots)) == 4
+    page.locator("#cleanup-scale").get_by_label("exact").click()
+    expect(after(page)).to_have_js_property("naturalWidth", 631, timeout=20_000)
+    expect(page.locator("#cleanup-sizes")).to_contain_text("16 × 16 → 631 × 631 cleaned by a neural network")
+
+
+def test_an_upload_that_cannot_be_read_costs_nothing_that_was_there(visit: Visit, tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    (tmp_path / "broken.png").write_bytes(encode_png(noise)[:6000])
+    page = visit.open()
+    visit.tab("Cleanup")
+    expect(after(page)).to_have_js_property("naturalWidth", 64, timeout=20_000)
+    shown, result = page.locator("#cleanup-in img"), after(page).get_attribute("src")
+    file = page.locator("#cleanup-in img").get_attribute("src")
+    page.locator("#cleanup-method").get_by_label("Lanczos").click()
+    expect(after(page)).not_to_have_attribute("src", result, timeout=10_000)
+    result = after(page).get_attribute("src")
+    clear(page)
+    expect(after(page)).to_have_count(0)
+    upload(page, tmp_path / "broken.png")
+    expect(page.locator(".toast-body")).to_contain_text("broken.png is truncated", timeout=10_000)
+    expect(shown).to_have_attribute("src", file, timeout=10_000)
+    expect(after(page)).to_have_attribute("src", result, timeout=10_000)
+    expect(page.locator("#cleanup-method").get_by_label("Lanczos")).to_be_checked()
+
+
+def test_every_tab_sends_its_picture_to_be_cleaned_up(visit: Visit):
+    page = visit.open()
+    page.locator("#sample-gallery .thumbnail-item").nth(3).click()
+    expect(page.locator("#sample-cleanup")).to_have_text("Clean up seed 3")
+    page.locator("#sample-cleanup").click()
+    expect(page.locator("#cleanup-in img")).to_have_attribute("src", re.compile("critters-seed3"), timeout=10_000)
+    expect(page.locator("#cleanup-sizes")).to_contain_text("16 × 16 → 64 × 64", timeout=20_000)
+    visit.tab("Style mixing")
+    assert colours(page.locator("#mix-grid img")) > 1
+    expect(page.locator("#mix-cleanup")).to_have_text("Clean up the grid")
+    box = page.locator("#mix-grid img").bounding_box()
+    page.locator("#mix-grid img").click(position={"x": box["width"] * 2.5 / 6, "y": box["height"] * 3.5 / 4})
+    expect(page.locator("#mix-cleanup")).to_have_text("Clean up 2 × 13")
+    page.locator("#mix-cleanup").click()
+    expect(page.locator("#cleanup-in img")).to_have_attribute("src", re.compile("critters-mix-2-13"), timeout=10_000)
+    visit.tab("Interpolation")
+    expect(page.locator("#player output")).to_contain_text("/ 96", timeout=20_000)
+    page.locator("#player .scrub").fill("17")
+    page.locator("#walk-cleanup").click()
+    expect(page.locator("#cleanup-in img")).to_have_attribute("src", re.compile("walk-frame18"), timeout=10_000)
+    expect(page.locator("#cleanup-sizes")).to_contain_text("16 × 16 → 64 × 64", timeout=20_000)
 
 
 def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: Server):

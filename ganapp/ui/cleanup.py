@@ -218,11 +218,11 @@ def build(library: Library, cleaner: Cleaner, tabs: gr.Tabs, tab: gr.Tab, outlet
     scale.input(on_scale, scale, size, **quietly).then(on_change, **cleaning)
     for dial in (denoise, flat, colours, corners):  # what the network made is kept, so that these are quick
         dial.input(on_change, **cleaning | {"show_progress": "hidden"}, trigger_mode="always_last")
-    # What cannot be read does not take the place of what could.
     uploaded = image.upload(on_upload, image, [image, kept], **quietly)
-    uploaded.failure(lambda path: path, kept, image, **quietly)
     uploaded.success(**clearing).then(on_change, **cleaning)
-    image.clear(**clearing).then(lambda: None, outputs=kept, **quietly)
+    # What cannot be read does not take the place of what could, even where that had been cleared away for it.
+    uploaded.failure(lambda path: path, kept, image, **quietly).then(on_change, **cleaning)
+    image.clear(**clearing)
     tab.select(on_open, inputs, [*outputs, kept], **controls.drawing("cleanup"), show_progress="hidden")
     for outlet in outlets:
         sent = outlet.button.click(taking(outlet), outlet.inputs, [tabs, image, kept], js=outlet.js, **quietly)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ganapp.images import contact_sheet, encode_png, load_image, upscale_nearest
 from ganapp.latents import LAYER_RANGES, layer_range, mix, z_from_seeds
+from ganapp.serve import arguments
 from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Mix, Sample
@@ -17,6 +18,7 @@ from ganapp.ui.files import cached
 EXACT = "exact"
 WHOLE = "Clean up the grid"
 GAP = 4  # pixels between two images
+MAX_SIDE = 100_000  # pixels; far more than the largest grid has
 WIDE = 900  # pixels of a grid that fits a page
 
 
@@ -39,6 +41,21 @@ def draw(library: Library, recipe: Mix) -> str:
     """The path of the grid as a PNG with its record."""
     png = encode_png(mixing_grid(library, recipe), {RECORD_KEY: recipe.record()})
     return cached(png, f"{recipe.model}-mix.png")
+
+
+# Gradio's own select event counts pixels as if no page ever enlarged an image.
+PICK_JS = """
+document.addEventListener("click", (event) => {
+    const image = event.target;
+    if (!(image instanceof HTMLImageElement) || !image.closest("#mix-grid")) return;
+    const box = image.getBoundingClientRect();
+    const shown = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
+    const x = (event.clientX - box.left - box.width / 2) / shown + image.naturalWidth / 2;
+    const y = (event.clientY - box.top - box.height / 2) / shown + image.naturalHeight / 2;
+    const inside = x >= 0 && y >= 0 && x < image.naturalWidth && y < image.naturalHeight;
+    if (inside) trigger("select", { x: Math.floor(x), y: Math.floor(y) });
+});
+"""
 
 
 def place(library: Library, recipe: Mix, x: int, y: int) -> tuple[int, int] | None:
@@ -121,7 +138,7 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> outlet.Outlet | 
                 elem_classes=["picture", *controls.pixel_class(library.spec(names[0]))],
             )
             with gr.Row(elem_classes="under"):
-                gr.HTML("Click on a picture to choose it.", elem_classes="story")
+                hint = gr.HTML("Click on a picture to choose it.", elem_classes="story", js_on_load=PICK_JS)
                 cleanup = outlet.button(WHOLE, "mix-cleanup")
         with gr.Column(elem_classes="more"):
             psi = controls.psi()
@@ -138,8 +155,10 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> outlet.Outlet | 
         path = draw(library, recipe)
         return path, (recipe, path), None, WHOLE
 
-    def on_select(drawn: tuple[Mix, str] | None, event: gr.SelectData) -> tuple:
-        found = place(library, drawn[0], *event.index) if drawn else None
+    @errors.in_the_page()
+    def on_select(drawn: tuple[Mix, str] | None, event: gr.EventData) -> tuple:
+        at = (arguments.whole(getattr(event, axis, None), axis, 0, MAX_SIDE) for axis in ("x", "y"))
+        found = place(library, drawn[0], *at) if drawn else None
         return found, f"Clean up {cell_name(drawn[0], *found)}" if found else WHOLE
 
     @errors.in_the_page()
@@ -182,7 +201,7 @@ def build(library: Library, tab: gr.Tab, first: gr.Dropdown) -> outlet.Outlet | 
     )
     for control in (psi, *labels):
         control.input(**drawing, trigger_mode="always_last", show_progress="hidden")
-    grid.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)
+    hint.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)
 
     def picture(drawn: tuple[Mix, str] | None, chosen: tuple[int, int] | None) -> str:
         if not drawn:
