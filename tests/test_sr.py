@@ -65,10 +65,10 @@ def test_a_step_whose_gradient_is_not_finite_changes_nothing():
 
 
 def test_the_learning_rate_rises_then_falls_to_zero():
-    cfg = SRConfig(kimg=100, warmup_kimg=1, lr=1e-3, batch=16)
-    rates = [cfg.lr_at(seen) for seen in (0, 1000, 50_000, 100_000)]
-    assert rates[0] < 1e-4 and rates[1] == pytest.approx(1e-3, rel=1e-3)
-    assert rates[2] == pytest.approx(5e-4) and rates[3] == pytest.approx(0)
+    cfg = SRConfig(kimg=100, warmup_kimg=1, batch=16)
+    rates = [cfg.pace_at(seen) for seen in (0, 1000, 50_000, 100_000)]
+    assert rates[0] < 0.1 and rates[1] == pytest.approx(1, rel=1e-3)
+    assert rates[2] == pytest.approx(0.5) and rates[3] == pytest.approx(0)
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(

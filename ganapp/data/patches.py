@@ -15,8 +15,7 @@ log = logging.getLogger(__name__)
 
 SMALLEST = 96  # pixels a side that a picture may be reduced to before it is cut
 CACHE = 2 * 2**30  # bytes of decoded pictures that are kept
-TRIES = 4  # places looked at until one is not flat
-FLAT = 16.0  # standard deviation in grey levels
+PLACES = 4  # looked at for the one with most to learn; one alone costs 0.5 dB after two minutes
 P_ALPHA = 0.25  # of the pictures with transparency: the patch shows their alpha, which is enlarged the same way
 
 
@@ -91,14 +90,18 @@ def clean_patch(image: np.ndarray, side: int, random: Random) -> np.ndarray:
     most = max(1.0, min(image.shape[:2]) / max(side, SMALLEST))
     factor = most ** random.random()  # as often to a half as from a half to a quarter
     cut = min(round(side * factor), *image.shape[:2])
-    for _ in range(TRIES):
-        top, left = (int(random.integers(length - cut + 1)) for length in image.shape[:2])
-        patch = image[top : top + cut, left : left + cut]
-        if patch[::4, ::4].std((0, 1)).max() > FLAT:
-            break
-    patch = opaque(resize(patch, (side, side)), random)
+    corners = [[int(random.integers(length - cut + 1)) for length in image.shape[:2]] for _ in range(PLACES)]
+    places = [image[top : top + cut, left : left + cut] for top, left in corners]
+    patch = opaque(resize(max(places, key=detail), (side, side)), random)
     patch = np.rot90(patch, random.integers(4))[:, :: random.choice([-1, 1])]
     return np.ascontiguousarray(patch[..., random.permutation(3)])
+
+
+def detail(image: np.ndarray) -> float:
+    """How much changes in an image [H, W, C]: the mean difference of neighbours, over about 48 of them a side."""
+    step = max(1, len(image) // 48)
+    some = image[::step, ::step].astype(np.int16)
+    return sum(float(np.abs(np.diff(some, axis=axis)).max(-1).mean()) for axis in (0, 1))
 
 
 def opaque(patch: np.ndarray, random: Random) -> np.ndarray:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganapp.data.patches import Pairs
 from ganapp.models.carn import CARN, CARNConfig
 from ganapp.train.checkpoint import pack_module, pack_optimizer, unpack_module, unpack_optimizer
+from ganapp.train.muon import Muon
 
 CLIP = 1.0  # norm of the gradient
 
@@ -32,7 +33,9 @@ class SRConfig:
     patch: int = 48
     """Pixels a side of the small patches."""
     lr: float = 1e-3
-    """Highest learning rate of Adam, reached after the warm-up."""
+    """Highest learning rate of Adam, which has the first and the last layer and the biases..."""
+    muon_lr: float = 5e-3
+    """...and of Muon, which has the rest and learns twice as fast; both are reached after the warm-up."""
     warmup_kimg: float = 0.5
     ema_kimg: float = 2.2
     """Half-life of the average of the weights, but never longer than a tenth of the patches seen."""
@@ -44,7 +47,7 @@ class SRConfig:
     """Patches between two measurements, each with a grid and a checkpoint."""
 
     def __post_init__(self) -> None:
-        for name in ("kimg", "lr", "warmup_kimg", "ema_kimg", "report_kimg"):
+        for name in ("kimg", "lr", "muon_lr", "warmup_kimg", "ema_kimg", "report_kimg"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}")
         if self.batch < 1:
@@ -54,10 +57,10 @@ class SRConfig:
         if not 0 < self.holdout <= 0.5:
             raise ValueError(f"holdout must be above 0 and at most 0.5, not {self.holdout}")
 
-    def lr_at(self, seen: int) -> float:
-        """The learning rate after `seen` patches: a short rise, then half a cosine down to zero at the end."""
+    def pace_at(self, seen: int) -> float:
+        """The share of the learning rates after `seen` patches: a short rise, then half a cosine down to zero."""
         rise = min(1.0, (seen + self.batch) / (self.warmup_kimg * 1000))
-        return self.lr * rise * (1 + math.cos(math.pi * min(1.0, seen / (self.kimg * 1000)))) / 2
+        return rise * (1 + math.cos(math.pi * min(1.0, seen / (self.kimg * 1000)))) / 2
 
     def to_json(self) -> str:
         return json.dumps({"architecture": "carn", **asdict(self)})
@@ -78,11 +81,12 @@ class SRConfig:
 
 @dataclass
 class SRState:
-    """What a run changes: the network, the average of its weights that is shown, its optimiser, patches shown."""
+    """What a run changes: the network, the average of its weights that is shown, its optimisers, patches shown."""
 
     net: CARN
     ema: CARN
-    optimizer: torch.optim.Adam
+    adam: torch.optim.Adam
+    muon: Muon
     seen: int = 0
 
     @classmethod
@@ -93,20 +97,24 @@ class SRState:
         for each in (net, ema):
             each.to(device, memory_format=torch.channels_last)
         ema.requires_grad_(False)
-        return cls(net, ema, torch.optim.Adam(net.parameters(), betas=(0.9, 0.99)))
+        inner = [p for p in net.trunk.parameters() if p.ndim == 4]
+        outer = [p for p in net.parameters() if all(p is not each for each in inner)]
+        return cls(net, ema, torch.optim.Adam(outer, betas=(0.9, 0.99)), Muon(inner))
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a checkpoint holds, by name."""
         return {
             **pack_module("net", self.net),
             **pack_module("ema", self.ema),
-            **pack_optimizer("optimizer", self.optimizer),
+            **pack_optimizer("adam", self.adam),
+            **pack_optimizer("muon", self.muon),
         }
 
     def restore(self, tensors: dict[str, Tensor], seen: int) -> None:
         unpack_module("net", self.net, tensors)
         unpack_module("ema", self.ema, tensors)
-        unpack_optimizer("optimizer", self.optimizer, tensors)
+        unpack_optimizer("adam", self.adam, tensors)
+        unpack_optimizer("muon", self.muon, tensors)
         self.seen = seen
 
     def begin_like(self, tensors: dict[str, Tensor]) -> None:
@@ -128,16 +136,18 @@ def sr_step(state: SRState, pairs: Pairs, cfg: SRConfig) -> Tensor:
     """
     device = next(state.net.parameters()).device
     small, large = to_x(pairs.small, device), to_x(pairs.large, device)
-    for group in state.optimizer.param_groups:
-        group["lr"] = cfg.lr_at(state.seen)
+    for optimizer, lr in ((state.adam, cfg.lr), (state.muon, cfg.muon_lr)):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * cfg.pace_at(state.seen)
     with torch.autocast(device.type, torch.bfloat16, enabled=cfg.precision == "bf16"):
         loss = F.l1_loss(state.net(small), large)
-    state.optimizer.zero_grad(set_to_none=True)
+    state.net.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(state.net.parameters(), CLIP)
     state.seen += len(small)
     if torch.isfinite(norm):
-        state.optimizer.step()
+        state.adam.step()
+        state.muon.step()
         decay = 0.5 ** (len(small) / min(1000 * cfg.ema_kimg, 0.1 * state.seen))
         for mean, new in zip(state.ema.parameters(), state.net.parameters(), strict=True):
             mean.lerp_(new.detach(), 1 - decay)

@@ -39,6 +39,7 @@ class SRFacts:
     licence: str
     statement: str
     samples: str = ""
+    like: str = ""
     seen: int = 0
     seconds: float = 0.0
 
@@ -73,7 +74,7 @@ def train_sr(
             raise ValueError(
                 f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
             )
-        if replace(known, seen=0, seconds=0.0) != facts:
+        if replace(known, like="", seen=0, seconds=0.0) != facts:
             raise ValueError(f"{out} learnt from {known.dataset} ({known.count} pictures), not from {data} as it is")
         cfg, facts = stored, known
     else:
@@ -86,7 +87,9 @@ def train_sr(
     if tensors is not None:
         state.restore(tensors, facts.seen)
     elif like is not None:
-        state.begin_like(load_sr(like / FILE if like.is_dir() else like)[0])
+        tensors, its_cfg, its_facts = load_sr(like / FILE if like.is_dir() else like)
+        state.begin_like(tensors)
+        facts = replace(facts, like=f"{its_facts.seen / 1000:.1f} kimg at scale {its_cfg.network.scale}")
     order = np.random.default_rng(len(pictures)).permutation(len(pictures))  # the same are held out of every run
     errors = [errors_of(bundle) for bundle in samples]
     run = SRRun(state, cfg, facts, pictures, order[held_out:], order[:held_out], errors, out)
@@ -142,7 +145,7 @@ class SRRun:
                         raise ValueError(
                             f"training diverged by {state.seen / 1000:.1f} kimg; begin anew at a lower --lr"
                         )
-                    self.write({"loss": float(loss), "lr": cfg.lr_at(state.seen), "img_per_sec": rate})
+                    self.write({"loss": float(loss), "lr": cfg.lr * cfg.pace_at(state.seen), "img_per_sec": rate})
                     status = f"loss {float(loss):.4f}, {rate:.0f} img/s, {duration((total - state.seen) / rate)} left"
                     meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
                     meter.set_postfix_str(status)
