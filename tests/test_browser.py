@@ -305,6 +305,37 @@ def test_an_upload_that_cannot_be_read_costs_nothing_that_was_there(visit: Visit
     expect(page.locator("#cleanup-method").get_by_label("Lanczos")).to_be_checked()
 
 
+def test_of_many_sizes_chosen_in_a_hurry_the_last_one_is_shown(visit: Visit):
+    page = visit.open()
+    visit.tab("Cleanup")
+    expect(after(page)).to_have_js_property("naturalWidth", 64, timeout=20_000)
+    for name in ("exact", "× 4", "exact", "× 2"):
+        page.locator("#cleanup-scale").get_by_label(name).click()
+    expect(after(page)).to_have_js_property("naturalWidth", 32, timeout=20_000)
+    expect(page.locator("#cleanup-out [data-testid=status-tracker]")).to_have_class(re.compile("hide"), timeout=20_000)
+    expect(after(page)).to_have_js_property("naturalWidth", 32)
+    expect(page.locator("#cleanup-sizes")).to_contain_text("16 × 16 → 32 × 32")
+
+
+def test_the_page_scrolls_over_the_slider_and_zooms_with_ctrl(visit: Visit):
+    visit.page.set_viewport_size({"width": 390, "height": 700})
+    page = visit.open()
+    visit.tab("Cleanup")
+    expect(after(page)).to_have_js_property("naturalWidth", 64, timeout=20_000)
+    after(page).scroll_into_view_if_needed()
+    before = page.evaluate("window.scrollY")
+    box = page.locator("#cleanup-out").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.wheel(0, -120)
+    page.wait_for_function(f"window.scrollY < {before}")
+    expect(after(page)).to_have_css("transform", "matrix(1, 0, 0, 1, 0, 0)")
+    box = page.locator("#cleanup-out").bounding_box()  # which went down
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -120)
+    expect(after(page)).not_to_have_css("transform", "matrix(1, 0, 0, 1, 0, 0)")
+
+
 def test_every_tab_sends_its_picture_to_be_cleaned_up(visit: Visit):
     page = visit.open()
     page.locator("#sample-gallery .thumbnail-item").nth(3).click()

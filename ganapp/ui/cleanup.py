@@ -15,12 +15,14 @@ from ganapp.ui import controls, errors, sample
 from ganapp.ui.cleaner import Cleaned, Cleaner, named, upload
 from ganapp.ui.files import cached, cut, file_record
 from ganapp.ui.outlet import Outlet
+from ganapp.ui.turns import Superseded, Turns
 
 LABELS = {"auto": "Automatic", "network": "Neural network", "pixel-art": "Pixel art", "lanczos": "Lanczos"}
 MADE = {"network": "cleaned by a neural network", "pixel-art": "by squares", "lanczos": "by Lanczos, nothing cleaned"}
 EXACT = "exact"
 SIZES = [("× 2", "2"), ("× 4", "4"), ("exact", EXACT)]
 MAX_UPLOAD_MB = 20
+LANES = 2
 SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 NO_NETWORK = "There is no upscaling network among the models here: pixel art and Lanczos only."
 
@@ -95,8 +97,10 @@ def taking(outlet: Outlet) -> Callable[..., tuple]:
     return take
 
 
-def build(library: Library, cleaner: Cleaner, tabs: gr.Tabs, tab: gr.Tab, outlets: Sequence[Outlet]) -> None:
-    """The tab's components and their wiring, inside the open `tab` of `tabs`; the pictures of `outlets` come here."""
+def build(
+    library: Library, cleaner: Cleaner, demo: gr.Blocks, tabs: gr.Tabs, tab: gr.Tab, outlets: Sequence[Outlet]
+) -> None:
+    """The tab's components and their wiring, inside the open `tab`; the pictures of `outlets` come here."""
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
             # Gradio would write its label across the picture
@@ -124,7 +128,7 @@ def build(library: Library, cleaner: Cleaner, tabs: gr.Tabs, tab: gr.Tab, outlet
             )
             method = gr.Radio(methods(library), value="auto", label="Method", elem_id="cleanup-method")
             if not library.upscalers:
-                gr.HTML(NO_NETWORK, elem_classes="hint")
+                gr.HTML(NO_NETWORK, elem_classes="story")
             go = gr.Button("Clean up", variant="primary", elem_id="cleanup-go")
         with gr.Column(elem_classes="result"):
             result = gr.ImageSlider(
@@ -173,13 +177,26 @@ def build(library: Library, cleaner: Cleaner, tabs: gr.Tabs, tab: gr.Tab, outlet
                 elem_classes="picture",
                 height=140,
             )
+    turns = Turns()
     kept = gr.State(None)  # the path of the last picture that could be read, for when the next one cannot
 
     @errors.in_the_page()
-    def on_cleanup(file: Raw, reference: Raw, progress: gr.Progress = PROGRESS, *values: Raw) -> tuple:
+    def on_cleanup(
+        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, reference: Raw = None, *values: Raw
+    ) -> tuple:
         if file is None:
             raise ValueError("Choose a picture first.")
-        cleaned = cleaner.clean(file, checked(library, *values), reference, progress)
+        in_turn = turns.begin(request.session_hash)
+
+        def passed(share: float) -> None:
+            in_turn()
+            progress(share)
+
+        try:
+            cleaned = cleaner.clean(file, checked(library, *values), reference, passed)
+            in_turn()
+        except Superseded:
+            return (gr.skip(),) * len(outputs)
         return (
             gr.update(elem_classes=["picture", cleaned.looks]),
             gr.update(value=(cleaned.plain_path, cleaned.path), elem_classes=["compare", cleaned.looks]),
@@ -187,14 +204,20 @@ def build(library: Library, cleaner: Cleaner, tabs: gr.Tabs, tab: gr.Tab, outlet
             story(cleaned),
         )
 
-    def on_change(file: Raw, reference: Raw, progress: gr.Progress = PROGRESS, *values: Raw) -> tuple:
-        return (gr.skip(),) * len(outputs) if file is None else on_cleanup(file, reference, progress, *values)
+    def on_change(
+        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, reference: Raw = None, *values: Raw
+    ) -> tuple:
+        if file is None:
+            return (gr.skip(),) * len(outputs)
+        return on_cleanup(request, progress, file, reference, *values)
 
-    def on_open(file: Raw, reference: Raw, progress: gr.Progress = PROGRESS, *values: Raw) -> tuple:
+    def on_open(
+        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, reference: Raw = None, *values: Raw
+    ) -> tuple:
         if file is not None:
             return (gr.skip(),) * (len(outputs) + 1)
         [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
-        looks, *results = on_cleanup(file_record(path), reference, progress, *values)
+        looks, *results = on_cleanup(request, progress, file_record(path), reference, *values)
         return looks | {"value": path}, *results, path
 
     @errors.in_the_page()
@@ -202,28 +225,34 @@ def build(library: Library, cleaner: Cleaner, tabs: gr.Tabs, tab: gr.Tab, outlet
         path = received(file)
         return gr.skip() if path == file["path"] else path, path
 
+    def on_leave(request: gr.Request) -> None:
+        turns.begin(request.session_hash)  # what is being made for nobody stops
+
     def on_scale(scale: Raw) -> dict:
         return gr.update(visible=scale == EXACT)
 
     values = [scale, size, method, denoise, flat, colours, palette, corners]
     inputs, outputs = [image, reference, *values], [image, result, file, sizes]
     quietly = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": result, **controls.drawing("cleanup")}
+    # A picture may take a minute, which nobody else shall wait for; of one visitor's own calls the last one counts.
+    lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES}
+    cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": result, **lanes}
     clearing = {"fn": None, "js": CLEAR_JS, "outputs": [result, file, sizes], **controls.PRIVATE}
-    go.click(on_cleanup, **cleaning)
+    go.click(on_cleanup, **cleaning, trigger_mode="multiple")
     for field in (size, palette):
-        field.submit(on_change, **cleaning)
+        field.submit(on_change, **cleaning, trigger_mode="multiple")
     for control in (method, reference):
-        control.input(on_change, **cleaning)
-    scale.input(on_scale, scale, size, **quietly).then(on_change, **cleaning)
+        control.input(on_change, **cleaning, trigger_mode="multiple")
+    scale.input(on_scale, scale, size, **quietly, trigger_mode="multiple").then(on_change, **cleaning)
     for dial in (denoise, flat, colours, corners):  # what the network made is kept, so that these are quick
         dial.input(on_change, **cleaning | {"show_progress": "hidden"}, trigger_mode="always_last")
     uploaded = image.upload(on_upload, image, [image, kept], **quietly)
     uploaded.success(**clearing).then(on_change, **cleaning)
     # What cannot be read does not take the place of what could, even where that had been cleared away for it.
     uploaded.failure(lambda path: path, kept, image, **quietly).then(on_change, **cleaning)
-    image.clear(**clearing)
-    tab.select(on_open, inputs, [*outputs, kept], **controls.drawing("cleanup"), show_progress="hidden")
+    image.clear(**clearing).then(on_leave, **quietly)
+    demo.unload(on_leave)
+    tab.select(on_open, inputs, [*outputs, kept], **lanes, show_progress="hidden")
     for outlet in outlets:
         sent = outlet.button.click(taking(outlet), outlet.inputs, [tabs, image, kept], js=outlet.js, **quietly)
         sent.success(**clearing).then(on_change, **cleaning).then(None, js=TO_RESULT_JS, **controls.PRIVATE)

@@ -34,7 +34,7 @@ def build_demo(library: Library) -> gr.Blocks:
                 walked = interpolate.build(library, tab, first)
             with gr.Tab("Cleanup", id="cleanup") as tab:
                 outlets = [outlet for outlet in (sampled, mixed, walked) if outlet]
-                cleanup.build(library, cleaner, tabs, tab, outlets)
+                cleanup.build(library, cleaner, demo, tabs, tab, outlets)
         api.build(library, cleaner, demo)
     demo.queue(max_size=QUEUE, default_concurrency_limit=4)
     return demo
