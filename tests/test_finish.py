@@ -145,10 +145,10 @@ def test_what_is_invisible_has_no_say_in_a_palette():
 
 
 def test_a_photograph_is_snapped_in_seconds():
-    photograph = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+    photograph = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     start = time.process_time()
     assert len(colours_of(snap_palette(photograph, 64))) == 64
-    assert time.process_time() - start < 4
+    assert time.process_time() - start < 2
 
 
 # Flat colours

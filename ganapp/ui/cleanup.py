@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 
+from ganapp.finish import copy_alpha
 from ganapp.images import encode_png
 from ganapp.serve.arguments import Raw
 from ganapp.serve.cleanup import METHODS, Cleanup
@@ -26,6 +28,7 @@ LANES = 2
 SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 NO_NETWORK = "There is no upscaling network among the models here: pixel art and Lanczos only."
 
+NOTHING = np.zeros((1, 1, 3), np.uint8)
 PROGRESS = gr.Progress()  # in a signature, Gradio puts one there that knows the call
 
 SLIDER_JS = Path(__file__).with_name("slider.js").read_text(encoding="utf-8")
@@ -225,6 +228,10 @@ def build(
         path = received(file)
         return gr.skip() if path == file["path"] else path, path
 
+    @errors.in_the_page()
+    def on_reference(file: Raw) -> None:
+        copy_alpha(NOTHING, named(*upload(file, "reference")))  # before every turn of a dial would say so
+
     def on_leave(request: gr.Request) -> None:
         turns.begin(request.session_hash)  # what is being made for nobody stops
 
@@ -241,8 +248,7 @@ def build(
     go.click(on_cleanup, **cleaning, trigger_mode="multiple")
     for field in (size, palette):
         field.submit(on_change, **cleaning, trigger_mode="multiple")
-    for control in (method, reference):
-        control.input(on_change, **cleaning, trigger_mode="multiple")
+    method.input(on_change, **cleaning, trigger_mode="multiple")
     scale.input(on_scale, scale, size, **quietly, trigger_mode="multiple").then(on_change, **cleaning)
     for dial in (denoise, flat, colours, corners):  # what the network made is kept, so that these are quick
         dial.input(on_change, **cleaning | {"show_progress": "hidden"}, trigger_mode="always_last")
@@ -250,6 +256,10 @@ def build(
     uploaded.success(**clearing).then(on_change, **cleaning)
     # What cannot be read does not take the place of what could, even where that had been cleared away for it.
     uploaded.failure(lambda path: path, kept, image, **quietly).then(on_change, **cleaning)
+    masked = reference.upload(on_reference, reference, **quietly)
+    masked.success(on_change, **cleaning)
+    masked.failure(lambda: None, outputs=reference, **quietly)
+    reference.clear(on_change, **cleaning)
     image.clear(**clearing).then(on_leave, **quietly)
     demo.unload(on_leave)
     tab.select(on_open, inputs, [*outputs, kept], **lanes, show_progress="hidden")
