@@ -168,6 +168,7 @@ def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, differ
         for group, title in (("own", "twelve DiceBear styles that `illustrations` has"), ("unseen", "six others")):
             ours, plain = found["this"][group], found["bicubic"][group]
             rows += f"| {what}, {title} | {plain.psnr:.2f} | {ours.psnr:.2f} | {plain.ssim:.3f} | {ours.ssim:.3f} |\n"
+    begun = f"Begun with the weights of a run of {facts.like}. " if facts.like else ""
     errors = f", and the errors of samples of {facts.samples}" if facts.samples else ""
     return f"""---
 license: {facts.licence or "unknown"}
@@ -199,10 +200,10 @@ PSNR (dB) and SSIM over RGB, {SIDE} px enlarged {spec.scale} times:
 {rows}
 ## Training
 
-CARN, Ahn et al. 2018, arXiv:1803.08664, with {cfg.network.width} channels: mean absolute error, Adam,
-{cfg.batch} patches of {cfg.patch} px a step, learning rate {cfg.lr:g} falling to 0, {cfg.precision}, an average of
-the weights with a half-life of up to {cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in
-{facts.seconds / 3600:.1f} hours.
+{begun}CARN, Ahn et al. 2018, arXiv:1803.08664, with {cfg.network.width} channels: mean absolute
+error, Muon at {cfg.muon_lr:g} for the inner convolutions and Adam at {cfg.lr:g} for the rest, both falling to 0,
+{cfg.batch} patches of {cfg.patch} px a step, {cfg.precision}, an average of the weights with a half-life of up to
+{cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
 
 ## Use
 

@@ -101,6 +101,8 @@ def test_a_run_of_another_scale_lends_all_but_its_tail(pictures: Path, tmp_path:
     assert torch.equal(state.net.head.weight, tensors["ema.head.weight"])
     assert torch.equal(state.ema.head.weight, tensors["ema.head.weight"])
     assert state.net.tail.weight.shape[0] == 48 and not state.net.tail.weight.any()
+    with pytest.raises(ValueError, match="--width"):
+        SRState.new(replace(TINY, network=CARNConfig(width=16, blocks=1, units=1)), CPU).begin_like(tensors)
 
 
 def test_what_cannot_be_used_is_named(pictures: Path, tmp_path: Path):

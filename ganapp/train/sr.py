@@ -118,7 +118,12 @@ class SRState:
         self.seen = seen
 
     def begin_like(self, tensors: dict[str, Tensor]) -> None:
-        """Take the averaged weights of another run where they fit: all but the tail, if the scales differ."""
+        """Take the averaged weights of another run: all but the tail, if the scales differ.
+
+        Raises ValueError when its network has another shape.
+        """
+        if not all(fits(tensors, name, tensor) for name, tensor in self.net.trunk.state_dict(prefix="trunk.").items()):
+            raise ValueError("--like is a run of another --width, --blocks or --units; give the same")
         for each in (self.net, self.ema):
             own = each.state_dict()
             taken = {name: tensors[f"ema.{name}"] for name, tensor in own.items() if fits(tensors, name, tensor)}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -74,14 +75,16 @@ def train_sr(
             raise ValueError(
                 f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
             )
+        if known.samples != facts.samples:
+            raise ValueError(f"{out} goes on with the --samples it began with: {known.samples or 'none'}")
         if replace(known, like="", seen=0, seconds=0.0) != facts:
             raise ValueError(f"{out} learnt from {known.dataset} ({known.count} pictures), not from {data} as it is")
         cfg, facts = stored, known
     else:
         cfg = replace(cfg, precision=resolve_precision(cfg.precision, target))
-    held_out = int(len(pictures) * cfg.holdout)
-    if held_out < 1 or len(pictures) < 2:
-        raise ValueError(f"{data}: {len(pictures)} pictures are too few to hold some out; give more, or a --holdout")
+    if len(pictures) < 2:
+        raise ValueError(f"{data}: one picture is too few, as one is held out; give more")
+    held_out = max(1, int(len(pictures) * cfg.holdout))
     out.mkdir(parents=True, exist_ok=True)
     state = SRState.new(cfg, target)
     if tensors is not None:
@@ -116,10 +119,12 @@ class SRRun:
         self.seconds = facts.seconds
         random = np.random.default_rng(0)
         self.watched = self.draw(random.choice(held_out, WATCHED), random)
+        self.plain = mean_psnr(enlarged(self.watched.small, cfg.network.scale), self.watched.large)
         self.log = folder / "log.jsonl"
         (folder / "samples").mkdir(exist_ok=True)
         kept = [line for line in whole_lines(self.log) if json.loads(line)["seen"] <= state.seen]
         self.log.write_text("".join(line + "\n" for line in kept), "utf-8")
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=state.seen)
 
     def draw(self, index: np.ndarray, random: np.random.Generator) -> Pairs:
         errors = self.errors[random.integers(len(self.errors))] if self.errors else None
@@ -152,6 +157,7 @@ class SRRun:
                 if crossed(state.seen, cfg.batch, cfg.report_kimg) and state.seen < total:
                     self.checkpoint()
         self.checkpoint()
+        self.board.close()
         log.info("%s: %s", "finished" if state.seen >= total else "stopped", self.folder / FILE)
 
     def checkpoint(self) -> None:
@@ -168,16 +174,18 @@ class SRRun:
         rows = (upscale_nearest(self.watched.small, self.cfg.network.scale), results, self.watched.large)
         sheet = contact_sheet(np.concatenate([row[:SHOWN] for row in rows]), SHOWN)
         save_png(self.folder / "samples" / f"{self.state.seen // 1000:06d}.png", sheet)
+        self.board.add_image("grid", sheet, self.state.seen, dataformats="HWC")
         return mean_psnr(results, self.watched.large)
 
     def report(self, level: float) -> None:
-        plain = mean_psnr(enlarged(self.watched.small, self.cfg.network.scale), self.watched.large)
-        self.write({"psnr": level, "psnr_bicubic": plain})
-        log.info("%.1f kimg, PSNR %.2f dB (bicubic %.2f)", self.state.seen / 1000, level, plain)
+        self.write({"psnr": level, "psnr_bicubic": self.plain})
+        log.info("%.1f kimg, PSNR %.2f dB (bicubic %.2f)", self.state.seen / 1000, level, self.plain)
 
     def write(self, values: dict[str, float]) -> None:
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"seen": self.state.seen, **values, "seconds": self.seconds}) + "\n")
+        for name, value in values.items():
+            self.board.add_scalar(name, value, self.state.seen)
 
     def save(self) -> None:
         facts = replace(self.facts, seen=self.state.seen, seconds=self.seconds)
