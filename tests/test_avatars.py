@@ -46,6 +46,7 @@ def test_corners_are_rounded_away(name: str):
     assert image[32, 32, 3] == 255
 
 
+@pytest.mark.slow
 def test_illustrations_take_turns_in_style_and_leave_some_for_measuring():
     pictures = list(generate("illustrations", 16, 2 * len(ILLUSTRATIONS)))
     assert [p.attributes["style"] for p in pictures] == [*ILLUSTRATIONS, *ILLUSTRATIONS]

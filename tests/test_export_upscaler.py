@@ -13,6 +13,8 @@ from export.upscaler import export_upscaler, is_upscaler
 from ganapp.contract import CARD, SPEC_KEY, UPSCALER, UpscalerSpec
 from ganapp.train.sr_run import train_sr
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sr_run(tmp_path_factory: pytest.TempPathFactory) -> Path:

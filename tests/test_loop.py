@@ -244,7 +244,7 @@ def test_a_multiple_is_crossed_once():
     assert sum(crossed(seen, 32, 10) for seen in steps) == 10
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_stops_the_run_with_a_checkpoint(number: int, shapes: Path, tmp_path: Path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "ganapp", "train", str(shapes), "--out", str(out), "--batch", "8"]

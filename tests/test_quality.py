@@ -103,6 +103,7 @@ def test_a_generator_with_one_output_is_named_mode_collapse(dataset: Dataset, ju
     assert "mode collapse" in named(one)
 
 
+@pytest.mark.slow
 def test_samples_that_look_augmented_are_named_a_leak(dataset: Dataset, judge: Judge):
     state = showing(dataset, dataset.batch(judge.train_on, CPU)[0])
     state.watch.p.fill_(0.8)
@@ -154,6 +155,7 @@ def trained(dataset: Dataset, steps: int, train_on: int, lr_G: float, lr_D: floa
     return state, found
 
 
+@pytest.mark.slow
 def test_a_discriminator_that_knows_its_pictures_by_heart_is_named(dataset: Dataset):
     state, found = trained(dataset, steps=250, train_on=8, lr_G=2.5e-3, lr_D=2.5e-3)
     numbers = state.watch.numbers()
@@ -161,6 +163,7 @@ def test_a_discriminator_that_knows_its_pictures_by_heart_is_named(dataset: Data
     assert "discriminator overfits" in found
 
 
+@pytest.mark.slow
 def test_a_discriminator_trained_alone_is_named(dataset: Dataset):
     """The generator hardly moves; the discriminator has many pictures and wins by strength."""
     state, found = trained(dataset, steps=250, train_on=88, lr_G=1e-9, lr_D=1e-2)

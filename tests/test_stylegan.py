@@ -234,6 +234,7 @@ def test_onnx_runtime_makes_the_same_images_for_any_batch(seen: int):
         assert np.abs(x - G(**fed).numpy()).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_it_learns_four_pictures_while_it_grows():
     torch.manual_seed(0)
     network = replace(NETWORK, width=32, base=512, stable_kimg=0.4, fade_kimg=0.4)

@@ -66,8 +66,12 @@ def test_a_folder_of_pictures_becomes_a_model_that_the_app_serves(tmp_path: Path
         (["ganapp", "prepare", "nowhere", "out"], "nowhere"),
         (["ganapp", "train", "nowhere", "--out", "out"], "prepare"),
         (["ganapp", "train", "nowhere", "--out", "out", "--kimg", "-3"], "kimg"),
-        (["ganapp", "train", "nowhere", "--out", "out", "--lr", "nan"], "lr"),
-        (["ganapp", "train", "nowhere", "--out", "out", "--preset", "ape9000"], "critters64"),
+        pytest.param(["ganapp", "train", "nowhere", "--out", "out", "--lr", "nan"], "lr", marks=pytest.mark.slow),
+        pytest.param(
+            ["ganapp", "train", "nowhere", "--out", "out", "--preset", "ape9000"], "critters64", marks=pytest.mark.slow
+        ),
+        pytest.param(["ganapp", "train-sr", "nowhere", "--out", "out"], "nowhere", marks=pytest.mark.slow),
+        (["ganapp", "upscale", "nowhere", "out", "--method", "lanczos"], "nowhere"),
         (["ganapp", "fly"], "prepare"),
     ],
 )

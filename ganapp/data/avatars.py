@@ -1,5 +1,6 @@
 """The built-in datasets: pictures and labels drawn by DiceBear styles (CC0), without a network."""
 
+import functools
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -63,16 +64,17 @@ def generate(name: str, resolution: int, limit: int | None = None) -> Iterator[P
     """
     recipe = BUILTIN[name]
     pixel_size = recipe.pixel_size(resolution)
-    styles = [load_style(style) for style in recipe.styles]
     for i in range(min(recipe.count, limit or recipe.count)):
-        turn, which = divmod(i, len(styles))
-        seed = f"{recipe.styles[which]}-{turn}"
-        avatar = Avatar(styles[which], {"seed": seed, **recipe.options})
+        turn, which = divmod(i, len(recipe.styles))
+        style = recipe.styles[which]
+        seed = f"{style}-{turn}"
+        avatar = Avatar(load_style(style), {"seed": seed, **recipe.options})
         image = render(avatar, resolution // pixel_size).repeat(pixel_size, 0).repeat(pixel_size, 1)
         options = avatar.to_json()["options"]
-        yield Picture(seed, image, recipe.attributes({"style": recipe.styles[which], **options}))
+        yield Picture(seed, image, recipe.attributes({"style": style, **options}))
 
 
+@functools.cache
 def load_style(name: str) -> Style:
     """The DiceBear style of this name. It takes up to a second: once for many pictures."""
     return Style(json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text("utf-8")))

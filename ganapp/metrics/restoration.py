@@ -183,8 +183,5 @@ def _windows(size: int) -> np.ndarray:
     return matrix
 
 
-_style = functools.cache(load_style)
-
-
 def _draw(style: str, seed: str, side: int, options: dict[str, int]) -> np.ndarray:
-    return render(Avatar(_style(style), {"seed": seed, **options}), side)
+    return render(Avatar(load_style(style), {"seed": seed, **options}), side)
