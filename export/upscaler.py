@@ -1,4 +1,4 @@
-"""An upscaler's checkpoint to a weights folder: its graph, the parity check, the model card."""
+"""An upscaler's checkpoint to a weights folder: its graph and the parity check."""
 
 import copy
 import json
@@ -10,26 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from export.bundle import check_parity, published
-from export.card import SHEET
+from export.bundle import check_parity, find_checkpoint, published
 from export.graph import export_graph
-from ganapp.contract import CARD, UPSCALER, UpscalerSpec
-from ganapp.images import contact_sheet, save_png, upscale_nearest
-from ganapp.metrics.restoration import Enlarge, Pair, compare, pairs
+from export.upscaler_card import write_card
+from ganapp.contract import UPSCALER, UpscalerSpec
 from ganapp.models.carn import CARN, Cascade
-from ganapp.serve.upscaler import open_upscaler
-from ganapp.train.checkpoint import FILE, read_tensors, unpack_module
+from ganapp.train.checkpoint import read_metadata, unpack_module
 from ganapp.train.sr import SRConfig
-from ganapp.train.sr_run import SRFacts, enlarged, load_sr
+from ganapp.train.sr_run import SRFacts, load_sr
 
 PARITY_SIDES = ((33, 47), (64, 64))
-SIDE = 64  # pixels of the small pictures that the card shows and measures
-SHOWN = 6
 
 
 def is_upscaler(run: Path) -> bool:
     """Whether the run (a folder or a checkpoint) trained an upscaler. Raises ValueError when it cannot be read."""
-    _, metadata = read_tensors(run / FILE if run.is_dir() else run)
+    metadata = read_metadata(find_checkpoint(run))
     try:
         return json.loads(metadata["config"])["architecture"] == "carn"
     except (KeyError, TypeError, ValueError):
@@ -41,7 +36,7 @@ def export_upscaler(run: Path, out: Path, int16: bool = True) -> int:
 
     Returns the largest difference from torch found, in grey levels. Raises ValueError as `export_bundle`.
     """
-    tensors, cfg, facts = load_sr(run / FILE if run.is_dir() else run)
+    tensors, cfg, facts = load_sr(find_checkpoint(run))
     net = CARN(cfg.network)
     unpack_module("ema", net, tensors)
     with published(out) as part:
@@ -136,81 +131,3 @@ def parity(folder: Path, net: CARN) -> int:
         (found,) = session.run(None, {"images": images})
         worst = max(worst, int(np.abs(found.astype(int) - expected).max()))
     return worst
-
-
-def write_card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, difference: int) -> None:
-    """Write README.md in the Hugging Face form and, beside it, what the graph makes of drawings it never saw."""
-    enlarge = open_upscaler(folder).enlarge
-    unseen = [pair for pair in pairs(SIDE, spec.scale) if not pair.own][::2]
-    save_png(folder / SHEET, sheet(unseen[:SHOWN], enlarge, spec.scale))
-    (folder / CARD).write_text(card(folder, spec, cfg, facts, difference), "utf-8")
-
-
-def sheet(shown: list[Pair], enlarge: Enlarge, scale: int) -> np.ndarray:
-    """One picture a column: as it went in, enlarged by bicubic interpolation, by the network, and the original."""
-    small = np.stack([pair.small for pair in shown])
-    results = np.stack([enlarge(image) for image in small])
-    originals = np.stack([pair.original for pair in shown])
-    rows = (upscale_nearest(small, scale), enlarged(small, scale), results, originals)
-    return contact_sheet(np.concatenate(rows), len(shown), gap=4)
-
-
-def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, difference: int) -> str:
-    """The text of the card, with what the graph reaches on the fixed set of drawings."""
-    upscaler = open_upscaler(folder)
-    size = (folder / UPSCALER).stat().st_size
-    rows = ""
-    for what, degraded in (("noise and JPEG", True), ("clean", False)):
-        found = compare(
-            {"bicubic": lambda image: enlarged(image[None], spec.scale)[0], "this": upscaler.enlarge},
-            pairs(SIDE, spec.scale, degraded),
-        )
-        for group, title in (("own", "twelve DiceBear styles that `illustrations` has"), ("unseen", "six others")):
-            ours, plain = found["this"][group], found["bicubic"][group]
-            rows += f"| {what}, {title} | {plain.psnr:.2f} | {ours.psnr:.2f} | {plain.ssim:.3f} | {ours.ssim:.3f} |\n"
-    begun = f"Begun with the weights of a run of {facts.like}. " if facts.like else ""
-    errors = f", and the errors of samples of {facts.samples}" if facts.samples else ""
-    return f"""---
-license: {facts.licence or "unknown"}
-library_name: onnx
-pipeline_tag: image-to-image
-tags: [super-resolution, denoising, carn, ganapp, onnx]
----
-# {spec.name}
-
-Enlarges drawings {spec.scale} times and removes noise, JPEG blocks and blur in the same pass, for ONNX Runtime.
-
-![Six drawings of styles that it never saw: as they went in, bicubic, this network, the originals]({SHEET})
-
-From above: what went in ({SIDE} px, Gaussian noise of 10 grey levels, JPEG at quality 75), bicubic interpolation, this
-network, the original. The first picture of each of six styles that are not in `illustrations`.
-
-## Data
-
-{facts.statement or f"Trained on {facts.dataset}; ask its author for the terms of use."}
-{facts.count:,} pictures (`{facts.dataset}`), made worse on the fly: reduced by five kernels, blurred, with Gaussian and
-salt-and-pepper noise, JPEG at quality 60 to 95{errors}.
-
-## Reached
-
-PSNR (dB) and SSIM over RGB, {SIDE} px enlarged {spec.scale} times:
-
-| input | bicubic | this | bicubic | this |
-| --- | --- | --- | --- | --- |
-{rows}
-## Training
-
-{begun}CARN, Ahn et al. 2018, arXiv:1803.08664, with {cfg.network.width} channels: mean absolute
-error, Muon at {cfg.muon_lr:g} for the inner convolutions and Adam at {cfg.lr:g} for the rest, both falling to 0,
-{cfg.batch} patches of {cfg.patch} px a step, {cfg.precision}, an average of the weights with a half-life of up to
-{cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
-
-## Use
-
-`upscaler.onnx` turns `images`, uint8 [N, H, W, 3], into `enlarged`, uint8 [N, {spec.scale}H, {spec.scale}W, 3], of any
-height and width. An output pixel depends on input pixels at most {spec.receptive_radius} away: tiles that overlap by
-so much give the same picture.
-
-`upscaler.onnx` {size / 1e6:.2f} MB. ONNX Runtime and torch differ by at most {difference} grey
-level{"s" * (difference != 1)}.
-"""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganapp.data import degrade as module
-from ganapp.data.degrade import degrade, jpeg, some_errors
+from ganapp.data.degrade import degrade, jpeg, some_residual
 
 
 def test_the_same_draw_gives_the_same_picture_and_another_draw_another():
@@ -46,6 +46,6 @@ def test_less_quality_is_farther_from_the_picture():
 @pytest.mark.parametrize("size", [(4, 4), (24, 40)])
 def test_errors_fill_a_picture_larger_or_smaller_than_the_sample(size: tuple[int, int]):
     errors = np.random.RandomState(0).randint(-9, 10, (3, 16, 16, 3)).astype(np.int8)
-    filled = some_errors(errors, size, np.random.default_rng(0))
+    filled = some_residual(errors, size, np.random.default_rng(0))
     assert filled.shape == (size[1], size[0], 3)
     assert set(np.unique(filled)) <= set(np.unique(errors))

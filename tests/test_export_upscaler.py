@@ -1,16 +1,20 @@
 """Upscalers as bundles: equal to torch, of any size, with their story."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import torch
 from test_sr import TINY
 from tiny_run import write_dataset
 
-from export.upscaler import export_upscaler, is_upscaler
+from export.upscaler import export_upscaler, is_upscaler, write_upscaler
 from ganapp.contract import CARD, SPEC_KEY, UPSCALER, UpscalerSpec
+from ganapp.models.carn import CARN, CARNConfig
+from ganapp.train.checkpoint import BEST, FILE
 from ganapp.train.sr_run import train_sr
 
 pytestmark = pytest.mark.slow
@@ -40,6 +44,19 @@ def test_the_graph_takes_any_size_and_doubles_it(bundle: Path, shape: tuple[int,
     assert enlarged.shape == (N, 2 * H, 2 * W, 3) and enlarged.dtype == np.uint8
 
 
+def test_noise_of_every_byte_comes_out_as_torch_draws_it_and_never_wraps(tmp_path: Path):
+    torch.manual_seed(0)
+    net = CARN(CARNConfig(width=8, blocks=1, units=1))
+    torch.nn.init.normal_(net.tail.weight, std=0.5)  # far beyond black and white
+    write_upscaler(tmp_path, net, UpscalerSpec("loud", 2, 4))
+    images = np.random.RandomState(0).choice(np.array([0, 255], np.uint8), (1, 24, 24, 3))
+    (found,) = ort.InferenceSession(tmp_path / UPSCALER).run(None, {"images": images})
+    with torch.no_grad():
+        x = net(torch.from_numpy(images).permute(0, 3, 1, 2) / 255).permute(0, 2, 3, 1).numpy()
+    assert x.min() < -0.5 and x.max() > 1.5
+    assert np.abs(found - 255 * x.clip(0, 1)).max() <= 1
+
+
 def test_the_spec_tells_scale_radius_and_training(bundle: Path):
     model = onnx.load(bundle / UPSCALER)
     (entry,) = model.metadata_props
@@ -52,9 +69,11 @@ def test_the_spec_tells_scale_radius_and_training(bundle: Path):
 
 def test_the_card_shows_and_measures_drawings_that_it_never_saw(bundle: Path):
     text = (bundle / CARD).read_text("utf-8")
-    assert "pipeline_tag: image-to-image" in text and "six others" in text
+    assert "pipeline_tag: image-to-image" in text and "6 others" in text
     assert (bundle / "samples.png").exists()
 
 
-def test_a_run_is_known_for_what_it_trained(sr_run: Path, run: Path):
+def test_a_run_is_known_for_what_it_trained(sr_run: Path, run: Path, tmp_path: Path):
     assert is_upscaler(sr_run) and not is_upscaler(run)
+    shutil.copy(run / FILE, tmp_path / BEST)  # all that is left of a run
+    assert not is_upscaler(tmp_path)

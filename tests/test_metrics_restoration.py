@@ -5,7 +5,8 @@ from PIL import Image
 from ganapp.data.avatars import HELD_OUT, ILLUSTRATIONS
 from ganapp.images import resize
 from ganapp.metrics import restoration
-from ganapp.metrics.restoration import PICTURES, Pair, compare, degrade, likeness, pairs, psnr, reduce, rgba_pairs, ssim
+from ganapp.metrics.likeness import psnr, ssim
+from ganapp.metrics.restoration import PICTURES, Pair, compare, degrade, likeness, pairs, reduce, rgba_pairs
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:

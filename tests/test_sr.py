@@ -15,7 +15,7 @@ from ganapp.data.patches import Pairs
 from ganapp.images import save_png
 from ganapp.models.carn import CARNConfig
 from ganapp.train.checkpoint import FILE
-from ganapp.train.errors import errors_in, errors_of
+from ganapp.train.residuals import residual, residuals_of
 from ganapp.train.sr import SRConfig, SRState, sr_step
 from ganapp.train.sr_run import load_sr, train_sr
 
@@ -66,7 +66,7 @@ def test_a_step_whose_gradient_is_not_finite_changes_nothing():
 
 def test_the_learning_rate_rises_then_falls_to_zero():
     cfg = SRConfig(kimg=100, warmup_kimg=1, batch=16)
-    rates = [cfg.pace_at(seen) for seen in (0, 1000, 50_000, 100_000)]
+    rates = [cfg.lr_scale_at(seen) for seen in (0, 1000, 50_000, 100_000)]
     assert rates[0] < 0.1 and rates[1] == pytest.approx(1, rel=1e-3)
     assert rates[2] == pytest.approx(0.5) and rates[3] == pytest.approx(0)
 
@@ -97,12 +97,12 @@ def test_a_run_of_another_scale_lends_all_but_its_tail(pictures: Path, tmp_path:
     train_sr(pictures, tmp_path / "x2", TINY, device="cpu")
     tensors = load_sr(tmp_path / "x2" / FILE)[0]
     state = SRState.new(replace(TINY, network=replace(TINY.network, scale=4)), CPU)
-    state.begin_like(tensors)
+    state.begin_from(tensors)
     assert torch.equal(state.net.head.weight, tensors["ema.head.weight"])
     assert torch.equal(state.ema.head.weight, tensors["ema.head.weight"])
     assert state.net.tail.weight.shape[0] == 48 and not state.net.tail.weight.any()
     with pytest.raises(ValueError, match="--width"):
-        SRState.new(replace(TINY, network=CARNConfig(width=16, blocks=1, units=1)), CPU).begin_like(tensors)
+        SRState.new(replace(TINY, network=CARNConfig(width=16, blocks=1, units=1)), CPU).begin_from(tensors)
 
 
 def test_what_cannot_be_used_is_named(pictures: Path, tmp_path: Path):
@@ -137,12 +137,12 @@ def test_a_config_survives_its_json_and_refuses_what_it_does_not_know():
 def test_errors_are_what_a_flat_picture_has_and_not_its_edges():
     image = np.full((32, 32, 3), 60, np.uint8)
     image[:, 16:] = 200
-    assert not errors_in(image).any()
+    assert not residual(image).any()
     image[8, 8] = 75
-    errors = errors_in(image)
+    errors = residual(image)
     assert errors[8, 8].tolist() == [15, 15, 15] and np.count_nonzero(errors) == 3
 
 
 def test_a_generator_lends_its_errors(weights_dir: Path):
-    errors = errors_of(weights_dir / "critters", count=3)
+    errors = residuals_of(weights_dir / "critters", count=3)
     assert errors.shape[0] == 3 and errors.dtype == np.int8 and errors.any()

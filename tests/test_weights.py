@@ -4,12 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganapp.data.avatars import BUILTIN, COLOURS, generate
-from ganapp.images import premultiply
+from ganapp.images import composite, premultiply, resize
 from ganapp.latents import z_from_seeds
+from ganapp.metrics.restoration import compare, pairs
 from ganapp.serve.generator import StyleGenerator
 from ganapp.serve.library import Library
+from ganapp.serve.session import run
+from ganapp.serve.upscaler import BORDER
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 SHIPPED = ("critters", "faces")
@@ -38,6 +42,62 @@ def mean_distance(images: np.ndarray) -> float:
     """Mean Euclidean distance of the thumbnails of each image and the next, as shuffled by their seeds."""
     x = thumbnails(images)
     return float(np.linalg.norm(x - np.roll(x, 1, 0), axis=1).mean())
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_shipped_upscalers_are_there_whole(scale: int, shipped: Library):
+    name = f"cleanup-x{scale}"
+    spec = shipped.upscaler_spec(name)
+    assert (spec.name, spec.scale) == (name, scale)
+    assert spec.training["licence"] == "cc0-1.0" and "DiceBear" in spec.training["statement"]
+    for path in (WEIGHTS / name).iterdir():
+        assert path.stat().st_size < 10_000_000
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_an_upscaler_keeps_plain_colours_plain(scale: int, shipped: Library):
+    enlarge = shipped.upscaler(f"cleanup-x{scale}").enlarge
+    for colour in ((0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (13, 148, 136), (250, 204, 21)):
+        large = enlarge(np.full((24, 40, 3), colour, np.uint8))
+        assert np.abs(large.astype(int) - colour).max() <= 2
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_an_upscaler_cuts_out_without_a_halo(scale: int, shipped: Library):
+    enlarge = shipped.upscaler(f"cleanup-x{scale}").enlarge
+    side, R = 48, 16
+    y, x = np.mgrid[: side * 4, : side * 4] / 4 - side / 2 + 1 / 8
+    disc = (np.hypot(x, y) < R).reshape(side, 4, side, 4).mean((1, 3))  # [side, side], antialiased
+    image = np.zeros((side, side, 4), np.uint8)
+    image[..., :3] = [200, 30, 60]
+    image[..., 3] = np.rint(disc * 255)
+    image[disc == 0] = 0  # black hides where nothing shows
+    large = enlarge(image)
+    for background in (0, 255):
+        seen = composite(large, (background,) * 3).astype(int)
+        lowest, highest = (end([np.full(3, background), [200, 30, 60]], axis=0) for end in (np.min, np.max))
+        assert (seen >= lowest - 6).all() and (seen <= highest + 6).all()  # nothing but the two and what lies between
+
+
+def test_an_upscaler_works_in_tiles_that_nobody_sees(shipped: Library):
+    upscaler = shipped.upscaler("cleanup-x2")
+    image = np.random.RandomState(0).randint(0, 256, (40, 300, 3), np.uint8)
+    whole = run(upscaler._session, {"images": np.pad(image, ((BORDER,) * 2, (BORDER,) * 2, (0, 0)), "edge")[None]})[0]
+    whole = whole[2 * BORDER : -2 * BORDER or None, 2 * BORDER : -2 * BORDER or None]
+    assert np.abs(upscaler.enlarge(image).astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("degraded", [True, False])
+def test_an_upscaler_is_better_than_bicubic_on_styles_it_never_saw(scale: int, degraded: bool, shipped: Library):
+    def bicubic(image: np.ndarray) -> np.ndarray:
+        return resize(image, (image.shape[1] * scale, image.shape[0] * scale), Image.Resampling.BICUBIC)
+
+    methods = {"bicubic": bicubic, "ours": shipped.upscaler(f"cleanup-x{scale}").enlarge}
+    found = compare(methods, pairs(32, scale, degraded))
+    for group in ("own", "unseen"):
+        assert found["ours"][group].psnr > found["bicubic"][group].psnr + 1
+        assert found["ours"][group].ssim > found["bicubic"][group].ssim
 
 
 def test_the_shipped_models_are_there_whole(shipped: Library):

@@ -18,15 +18,15 @@ P_BLUR, MAX_BLUR = 0.2, 0.6  # standard deviation in pixels of the result
 P_NOISE, MAX_NOISE = 0.9, 16.0  # standard deviation in grey levels
 P_GREY = 0.15  # of the noise: the same in all channels
 P_SALT, MAX_SALT = 0.08, 0.02  # share of pixels
-P_ERRORS, MAX_ERRORS = 0.3, 1.5  # strength of a generator's errors
+P_RESIDUAL, MAX_RESIDUAL = 0.3, 1.5  # strength of a generator's residual
 P_JPEG, QUALITY = 0.85, (60, 95)
 
 
-def degrade(image: np.ndarray, scale: int, random: Random, errors: np.ndarray | None = None) -> np.ndarray:
+def degrade(image: np.ndarray, scale: int, random: Random, residuals: np.ndarray | None = None) -> np.ndarray:
     """A worse picture uint8 [H / scale, W / scale, 3] of a clean one uint8 [H, W, 3]; H and W are multiples of scale.
 
-    How, and how strongly, is drawn anew each time. `errors` int8 [N, h, w, 3] are those of a generator's samples
-    (see `ganapp.train.errors`), which are added to some pictures.
+    How, and how strongly, is drawn anew each time. `residuals` int8 [N, h, w, 3] are a generator's own errors
+    (see `ganapp.train.residuals`), which are added to some pictures.
     """
     picture = Image.fromarray(image)
     clean = random.random() < P_CLEAN
@@ -38,8 +38,8 @@ def degrade(image: np.ndarray, scale: int, random: Random, errors: np.ndarray | 
     if clean:
         return small
     noisy = small.astype(np.float32)
-    if errors is not None and random.random() < P_ERRORS:
-        noisy += some_errors(errors, size, random) * random.uniform(0, MAX_ERRORS)
+    if residuals is not None and random.random() < P_RESIDUAL:
+        noisy += some_residual(residuals, size, random) * random.uniform(0, MAX_RESIDUAL)
     if random.random() < P_NOISE:
         channels = 1 if random.random() < P_GREY else 3
         noise = random.standard_normal((*noisy.shape[:2], channels), np.float32)
@@ -62,9 +62,9 @@ def jpeg(image: np.ndarray, quality: int, subsampling: str = "4:2:0") -> np.ndar
     return np.asarray(Image.open(file))
 
 
-def some_errors(errors: np.ndarray, size: tuple[int, int], random: Random) -> np.ndarray:
-    """float32 [H, W, 3] for a picture of this size (width, height): a sample's errors, mirrored to fill it."""
-    chosen = errors[random.integers(len(errors))].astype(np.float32)
+def some_residual(residuals: np.ndarray, size: tuple[int, int], random: Random) -> np.ndarray:
+    """float32 [H, W, 3] for a picture of this size (width, height): a sample's residual, mirrored to fill it."""
+    chosen = residuals[random.integers(len(residuals))].astype(np.float32)
     width, height = size
     pads = [(0, max(0, height - chosen.shape[0])), (0, max(0, width - chosen.shape[1])), (0, 0)]
     chosen = np.pad(chosen, pads, "symmetric")

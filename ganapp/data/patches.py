@@ -77,11 +77,11 @@ class Pairs:
 
 
 def draw_pairs(
-    pictures: Pictures, index: np.ndarray, patch: int, scale: int, random: Random, errors: np.ndarray | None = None
+    pictures: Pictures, index: np.ndarray, patch: int, scale: int, random: Random, residuals: np.ndarray | None = None
 ) -> Pairs:
     """One pair of each picture in `index`; `patch` is P. A function of its arguments and the state of `random`."""
     large = np.stack([clean_patch(pictures[i], patch * scale, random) for i in index])
-    return Pairs(np.stack([degrade(image, scale, random, errors) for image in large]), large)
+    return Pairs(np.stack([degrade(image, scale, random, residuals) for image in large]), large)
 
 
 def clean_patch(image: np.ndarray, side: int, random: Random) -> np.ndarray:

@@ -57,7 +57,7 @@ class SRConfig:
         if not 0 < self.holdout <= 0.5:
             raise ValueError(f"holdout must be above 0 and at most 0.5, not {self.holdout}")
 
-    def pace_at(self, seen: int) -> float:
+    def lr_scale_at(self, seen: int) -> float:
         """The share of the learning rates after `seen` patches: a short rise, then half a cosine down to zero."""
         rise = min(1.0, (seen + self.batch) / (self.warmup_kimg * 1000))
         return rise * (1 + math.cos(math.pi * min(1.0, seen / (self.kimg * 1000)))) / 2
@@ -117,13 +117,13 @@ class SRState:
         unpack_optimizer("muon", self.muon, tensors)
         self.seen = seen
 
-    def begin_like(self, tensors: dict[str, Tensor]) -> None:
+    def begin_from(self, tensors: dict[str, Tensor]) -> None:
         """Take the averaged weights of another run: all but the tail, if the scales differ.
 
         Raises ValueError when its network has another shape.
         """
         if not all(fits(tensors, name, tensor) for name, tensor in self.net.trunk.state_dict(prefix="trunk.").items()):
-            raise ValueError("--like is a run of another --width, --blocks or --units; give the same")
+            raise ValueError("--init is a run of another --width, --blocks or --units; give the same")
         for each in (self.net, self.ema):
             own = each.state_dict()
             taken = {name: tensors[f"ema.{name}"] for name, tensor in own.items() if fits(tensors, name, tensor)}
@@ -143,7 +143,7 @@ def sr_step(state: SRState, pairs: Pairs, cfg: SRConfig) -> Tensor:
     small, large = to_x(pairs.small, device), to_x(pairs.large, device)
     for optimizer, lr in ((state.adam, cfg.lr), (state.muon, cfg.muon_lr)):
         for group in optimizer.param_groups:
-            group["lr"] = lr * cfg.pace_at(state.seen)
+            group["lr"] = lr * cfg.lr_scale_at(state.seen)
     with torch.autocast(device.type, torch.bfloat16, enabled=cfg.precision == "bf16"):
         loss = F.l1_loss(state.net(small), large)
     state.net.zero_grad(set_to_none=True)

@@ -20,10 +20,10 @@ class TrainSRArgs:
     out: Path
     """Folder of the run: checkpoint, grids, log."""
     resume: bool = False
-    """Go on with the run in OUT, with the settings stored there."""
+    """Go on with the run in OUT, with the settings stored there; DATA and --samples are given as before."""
     samples: tuple[Path, ...] = ()
     """Weights folders of generators; the upscaler learns to remove the errors of their samples."""
-    like: Path | None = None
+    init: Path | None = None
     """Begin with the weights of this run, which may be of another scale."""
     minutes: float = float("inf")
     """Stop after this many minutes; --resume goes on."""
@@ -41,4 +41,4 @@ def run(prog: str, args: list[str]) -> None:
         if given.threads < 1:
             raise ValueError(f"--threads must be at least 1, not {given.threads}")
         torch.set_num_threads(given.threads)
-    train_sr(given.data, given.out, given.config, given.samples, given.like, given.resume, given.minutes, given.device)
+    train_sr(given.data, given.out, given.config, given.samples, given.init, given.resume, given.minutes, given.device)

@@ -15,11 +15,11 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.patches import Pairs, Pictures, draw_pairs
-from ganapp.images import contact_sheet, save_png, upscale_nearest
-from ganapp.metrics.restoration import psnr
+from ganapp.images import contact_sheet, resize, save_png, upscale_nearest
+from ganapp.metrics.likeness import psnr
 from ganapp.train.checkpoint import FILE, read_tensors, write_tensors
-from ganapp.train.errors import errors_of
 from ganapp.train.parallel import find_device, resolve_precision
+from ganapp.train.residuals import residuals_of
 from ganapp.train.run import METER, crossed, duration, stop_requested
 from ganapp.train.runlog import whole_lines
 from ganapp.train.sr import SRConfig, SRState, sr_step, to_x
@@ -40,7 +40,7 @@ class SRFacts:
     licence: str
     statement: str
     samples: str = ""
-    like: str = ""
+    init: str = ""
     seen: int = 0
     seconds: float = 0.0
 
@@ -50,14 +50,14 @@ def train_sr(
     out: Path,
     cfg: SRConfig,
     samples: tuple[Path, ...] = (),
-    like: Path | None = None,
+    init: Path | None = None,
     resume: bool = False,
     minutes: float = math.inf,
     device: str = "auto",
 ) -> None:
     """Train an upscaler on the clean pictures in the folder `data`, into the folder `out`, until `cfg.kimg`.
 
-    `samples` are weights folders of generators whose errors it learns to remove, `like` is a run to begin from
+    `samples` are weights folders of generators whose errors it learns to remove, `init` is a run to begin from
     and `minutes` when to stop for now. With `resume`, go on from the checkpoint in `out` with its settings. Raises
     ValueError when `out` holds a run that is not to be resumed, or there is none to resume, or other settings are
     asked for, or there is nothing to learn from.
@@ -70,6 +70,8 @@ def train_sr(
     facts = facts_of(data, pictures, samples)
     tensors = None
     if resume:
+        if init is not None:
+            raise ValueError("--init begins a run and --resume goes on with one; give one of them")
         tensors, stored, known = load_sr(path)
         if replace(cfg, precision=stored.precision) not in (stored, SRConfig(precision=stored.precision)):
             raise ValueError(
@@ -77,7 +79,7 @@ def train_sr(
             )
         if known.samples != facts.samples:
             raise ValueError(f"{out} goes on with the --samples it began with: {known.samples or 'none'}")
-        if replace(known, like="", seen=0, seconds=0.0) != facts:
+        if replace(known, init="", seen=0, seconds=0.0) != facts:
             raise ValueError(f"{out} learnt from {known.dataset} ({known.count} pictures), not from {data} as it is")
         cfg, facts = stored, known
     else:
@@ -89,14 +91,17 @@ def train_sr(
     state = SRState.new(cfg, target)
     if tensors is not None:
         state.restore(tensors, facts.seen)
-    elif like is not None:
-        tensors, its_cfg, its_facts = load_sr(like / FILE if like.is_dir() else like)
-        state.begin_like(tensors)
-        facts = replace(facts, like=f"{its_facts.seen / 1000:.1f} kimg at scale {its_cfg.network.scale}")
+    elif init is not None:
+        tensors, its_cfg, its_facts = load_sr(init / FILE if init.is_dir() else init)
+        state.begin_from(tensors)
+        facts = replace(facts, init=f"{its_facts.seen / 1000:.1f} kimg at scale {its_cfg.network.scale}")
     order = np.random.default_rng(len(pictures)).permutation(len(pictures))  # the same are held out of every run
-    errors = [errors_of(bundle) for bundle in samples]
-    run = SRRun(state, cfg, facts, pictures, order[held_out:], order[:held_out], errors, out)
+    residuals = [residuals_of(bundle) for bundle in samples]
+    run = SRRun(state, cfg, facts, pictures, order[held_out:], order[:held_out], residuals, out)
     log.info("%s: %d pictures, %d of them held out; %s, %s", data, len(pictures), held_out, target, cfg.precision)
+    if state.seen >= cfg.kimg * 1000:
+        log.warning("%s is finished; start a new --out, with --init %s to begin from it", out, out)
+        return
     run.loop(minutes * 60)
 
 
@@ -111,11 +116,11 @@ class SRRun:
         pictures: Pictures,
         train_on: np.ndarray,
         held_out: np.ndarray,
-        errors: list[np.ndarray],
+        residuals: list[np.ndarray],
         folder: Path,
     ) -> None:
         self.state, self.cfg, self.facts, self.folder = state, cfg, facts, folder
-        self.pictures, self.train_on, self.errors = pictures, train_on, errors
+        self.pictures, self.train_on, self.residuals = pictures, train_on, residuals
         self.seconds = facts.seconds
         random = np.random.default_rng(0)
         self.watched = self.draw(random.choice(held_out, WATCHED), random)
@@ -123,12 +128,14 @@ class SRRun:
         self.log = folder / "log.jsonl"
         (folder / "samples").mkdir(exist_ok=True)
         kept = [line for line in whole_lines(self.log) if json.loads(line)["seen"] <= state.seen]
-        self.log.write_text("".join(line + "\n" for line in kept), "utf-8")
+        part = self.log.with_name("log.jsonl.part")
+        part.write_text("".join(line + "\n" for line in kept), "utf-8")
+        part.replace(self.log)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=state.seen)
 
     def draw(self, index: np.ndarray, random: np.random.Generator) -> Pairs:
-        errors = self.errors[random.integers(len(self.errors))] if self.errors else None
-        return draw_pairs(self.pictures, index, self.cfg.patch, self.cfg.network.scale, random, errors)
+        residuals = self.residuals[random.integers(len(self.residuals))] if self.residuals else None
+        return draw_pairs(self.pictures, index, self.cfg.patch, self.cfg.network.scale, random, residuals)
 
     def loop(self, limit: float) -> None:
         """Train until `cfg.kimg`, until a signal comes, or for `limit` seconds."""
@@ -150,7 +157,7 @@ class SRRun:
                         raise ValueError(
                             f"training diverged by {state.seen / 1000:.1f} kimg; begin anew at a lower --lr"
                         )
-                    self.write({"loss": float(loss), "lr": cfg.lr * cfg.pace_at(state.seen), "img_per_sec": rate})
+                    self.write({"loss": float(loss), "lr": cfg.lr * cfg.lr_scale_at(state.seen), "img_per_sec": rate})
                     status = f"loss {float(loss):.4f}, {rate:.0f} img/s, {duration((total - state.seen) / rate)} left"
                     meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
                     meter.set_postfix_str(status)
@@ -196,7 +203,10 @@ class SRRun:
 def facts_of(data: Path, pictures: Pictures, samples: tuple[Path, ...]) -> SRFacts:
     """What a new run on these pictures begins with; a folder that `prepare` made tells its licence."""
     record = data / "dataset.json"
-    told = json.loads(record.read_text("utf-8")) if record.is_file() else {}
+    try:
+        told = dict(json.loads(record.read_text("utf-8"))) if record.is_file() else {}
+    except (ValueError, TypeError):
+        raise ValueError(f"{record} is not a dataset's record; prepare the dataset again") from None
     return SRFacts(
         dataset=told.get("name") or data.resolve().name,
         count=len(pictures),
@@ -211,14 +221,14 @@ def load_sr(path: Path) -> tuple[dict[str, torch.Tensor], SRConfig, SRFacts]:
     tensors, metadata = read_tensors(path)
     try:
         return tensors, SRConfig.from_json(metadata["config"]), SRFacts(**json.loads(metadata["facts"]))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not an upscaler's checkpoint ({error})") from None
 
 
 def enlarged(images: np.ndarray, scale: int) -> np.ndarray:
     """uint8 [N, H * scale, W * scale, 3] of uint8 [N, H, W, 3] by bicubic interpolation."""
     size = (images.shape[2] * scale, images.shape[1] * scale)
-    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in images])
+    return np.stack([resize(image, size, Image.Resampling.BICUBIC) for image in images])
 
 
 def mean_psnr(a: np.ndarray, b: np.ndarray) -> float:

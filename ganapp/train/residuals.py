@@ -1,4 +1,4 @@
-"""A generator's own errors, for an upscaler to learn to remove."""
+"""A generator's residuals: its own errors, for an upscaler to learn to remove."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ GROUND = (128, 128, 128)
 EDGE = 32  # grey levels between neighbours of the smoothed picture; there a difference is drawing, not error
 
 
-def errors_of(bundle: Path, count: int = COUNT) -> np.ndarray:
+def residuals_of(bundle: Path, count: int = COUNT) -> np.ndarray:
     """int8 [N, H, W, 3]: how samples of the weights folder `bundle` differ from themselves smoothed, edges left out.
 
     Raises BundleError when the folder holds no usable generator.
     """
     generator = open_generator(bundle)
-    return np.stack([errors_in(composite(image, GROUND)) for image in generator.generate(range(count))])
+    return np.stack([residual(composite(image, GROUND)) for image in generator.generate(range(count))])
 
 
-def errors_in(image: np.ndarray) -> np.ndarray:
+def residual(image: np.ndarray) -> np.ndarray:
     """int8 [H, W, 3]: the image uint8 [H, W, 3] less its median over 5x5 pixels; 0 at edges."""
     smooth = Image.fromarray(image).filter(ImageFilter.MedianFilter(5))
     low, high = (
