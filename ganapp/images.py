@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA
 MAX_BYTES = 128 * 2**20
+STRIP = 2**18  # pixels of a result worked on at a time, so that the floats on its way take little beside it
 BLEED = 4  # pixels beside an edge into which its own colours go on
 PIXEL_ART = 64  # a picture of at most so many pixels a side is enlarged by whole factors only
 
@@ -94,15 +95,22 @@ def resize(
     Reducing averages over the whole area that a new pixel covers. Fully transparent pixels come out as zeros.
     """
     width, height = size
-    channels = image.shape[2]
     if image.shape[:2] == (height, width):
-        return unpremultiply(premultiply(image)) if channels == 4 else image
-    weight = image[..., 3] / np.float32(255) if channels == 4 else np.float32(1)
-    out = np.empty((height, width, channels), np.float32)
-    for c in range(channels):  # one float plane at a time: a large picture must not take its size four times over
-        plane = image[..., c].astype(np.float32) if c == 3 else image[..., c] * weight
-        out[..., c] = Image.fromarray(plane).resize(size, resample, reducing_gap=3.0)
-    return unpremultiply(out) if channels == 4 else np.rint(np.clip(out, 0, 255)).astype(np.uint8)
+        return image * (image[..., 3:] > 0) if image.shape[2] == 4 else image  # zeros where nothing shows
+    rows = max(1, STRIP // width)
+    if rows >= height:
+        return _resize(image, size, resample, (0, 0, *image.shape[1::-1]), reducing_gap=3.0)
+    out = np.empty((height, width, image.shape[2]), np.uint8)
+    reach = 4 * max(1.0, len(image) / height)  # rows that a filter looks at above and below; Lanczos, the widest, 3
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        upper, lower = top * len(image) / height, bottom * len(image) / height
+        first = max(0, int(upper - reach))
+        part = image[first : int(lower + reach) + 1]
+        box = (0, upper - first, image.shape[1], lower - first)
+        # Without a gap: reducing begins at the top of a strip, which would show where strips meet.
+        out[top:bottom] = _resize(part, (width, bottom - top), resample, box, reducing_gap=None)
+    return out
 
 
 def bleed(image: np.ndarray) -> np.ndarray:
@@ -209,6 +217,23 @@ def save_png(path: Path, image: np.ndarray, text: Mapping[str, str] | None = Non
     part = path.with_name(path.name + ".part")
     part.write_bytes(encode_png(image, text))
     os.replace(part, path)
+
+
+def _resize(
+    image: np.ndarray,
+    size: tuple[int, int],
+    resample: Image.Resampling,
+    box: tuple[float, float, float, float],
+    reducing_gap: float | None,
+) -> np.ndarray:
+    """What is in the box of the image [H, W, 3 or 4], at `size`, with floats for all of it."""
+    channels = image.shape[2]
+    weight = image[..., 3] / np.float32(255) if channels == 4 else np.float32(1)
+    out = np.empty((size[1], size[0], channels), np.float32)
+    for c in range(channels):  # one float plane at a time: a large picture must not take its size four times over
+        plane = image[..., c].astype(np.float32) if c == 3 else image[..., c] * weight
+        out[..., c] = Image.fromarray(plane).resize(size, resample, box, reducing_gap)
+    return unpremultiply(out) if channels == 4 else np.rint(np.clip(out, 0, 255)).astype(np.uint8)
 
 
 def _grow(colour: np.ndarray, alpha: np.ndarray) -> None:

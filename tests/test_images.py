@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -219,6 +220,24 @@ def test_a_hidden_colour_never_shows_after_a_resize(image: np.ndarray, size: tup
     other = image.copy()
     other[image[..., 3] == 0, :3] = hidden
     assert np.array_equal(resize(image, size), resize(other, size))
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("size", [(90, 70), (37, 40), (16, 9), (333, 20), (30, 333)])
+def test_resizing_by_strips_is_resizing_the_whole(monkeypatch: pytest.MonkeyPatch, channels: int, size: tuple):
+    image = noise(40, 37, channels)
+    whole = resize(image, size)
+    monkeypatch.setattr("ganapp.images.STRIP", 3 * size[0])
+    assert np.abs(resize(image, size).astype(int) - whole).max() <= 1  # the sums round in another place
+
+
+def test_enlarging_takes_little_beside_the_result():
+    image = noise(500, 500, 4)
+    tracemalloc.start()
+    resize(image, (2000, 2200))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 25 * 2000 * 2200
 
 
 @given(small, st.tuples(*[st.integers(0, 255)] * 3))
