@@ -11,8 +11,6 @@ from PIL import Image
 from ganapp.images import Colour, bleed, premultiply, unpremultiply
 
 MAX_COLOURS = 256  # of a palette
-FEW_COLOURS = 64  # drawn pixel by pixel a picture has no more; smoothed edges alone make hundreds
-
 _EXACT = 4096  # a picture of at most so many colours is sorted into a palette colour by colour
 _STRIP = 2**18  # pixels worked on at a time, so that memory does not follow the size of the picture
 _REACH = 2  # pixels on every side that `flatten` looks at
@@ -43,9 +41,9 @@ def copy_alpha(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
     Raises ValueError if the reference has no transparency, or nothing else.
     """
     if reference.shape[2] != 4 or (reference[..., 3] == 255).all():
-        raise ValueError("the reference has no transparency to copy")
+        raise ValueError("the picture to cut out like has no transparency to copy")
     if not reference[..., 3].any():
-        raise ValueError("the reference is fully transparent")
+        raise ValueError("the picture to cut out like is fully transparent")
     height, width = image.shape[:2]
     mask = Image.fromarray(np.ascontiguousarray(reference[..., 3]))
     # Bicubic, whose only ripple beside an edge is beyond 0 and 255; that of Lanczos would dim the inside.
@@ -61,15 +59,13 @@ def snap_palette(image: np.ndarray, colours: int | Sequence[Colour]) -> np.ndarr
     """
     palette = find_palette(image, colours) if isinstance(colours, int) else np.array(colours, np.uint8).reshape(-1, 3)
     out = image.copy()
-    if image.shape[2] == 4:
-        out[image[..., 3] == 0] = 0
     if len(palette):
         rows = max(1, _STRIP // (image.shape[1] * len(palette)))
         for top in range(0, len(image), rows):
             strip = image[top : top + rows, :, :3]
             out[top : top + rows, :, :3] = palette[_nearest(strip.reshape(-1, 3), palette)].reshape(strip.shape)
-        if image.shape[2] == 4:
-            out[image[..., 3] == 0] = 0
+    if image.shape[2] == 4:
+        out[image[..., 3] == 0] = 0
     return out
 
 
@@ -110,33 +106,32 @@ def flatten(image: np.ndarray, strength: float) -> np.ndarray:
     """
     if strength <= 0:
         return image
-    x = premultiply(image) if image.shape[2] == 4 else image.astype(np.float32)
     out = np.empty_like(image)
     rows = max(1, _STRIP // image.shape[1])
     for top in range(0, len(image), rows):
         first = max(0, top - _REACH)
-        smooth = _sigma_filter(x[first : top + rows + _REACH], strength * _TOLERANCE)[top - first :][:rows]
+        part = image[first : top + rows + _REACH]
+        x = premultiply(part) if image.shape[2] == 4 else part.astype(np.float32)
+        smooth = _sigma_filter(x, strength * _TOLERANCE)[top - first :][:rows]
         smooth = unpremultiply(smooth) if image.shape[2] == 4 else np.rint(smooth).astype(np.uint8)
         out[top : top + rows] = smooth
     return out
 
 
-def pixel_art(image: np.ndarray, size: tuple[int, int], colours: int | Sequence[Colour] = 0) -> np.ndarray:
-    """The image at `size` (width, height) by squares, first snapped to a palette unless `colours` is 0 or empty.
+def pixel_art(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The image at `size` (width, height) by squares.
 
     By a whole factor all squares are equal; otherwise they differ by one pixel, and still no colour is mixed.
     """
-    if colours:
-        image = snap_palette(image, colours)
     width, height = size
     rows = np.arange(height) * image.shape[0] // height
     columns = np.arange(width) * image.shape[1] // width
     return image[rows][:, columns]
 
 
-def has_few_colours(image: np.ndarray) -> bool:
-    """Whether the visible pixels have at most FEW_COLOURS colours, as those of pixel art have."""
-    return len(_distinct(image, FEW_COLOURS)) <= FEW_COLOURS
+def has_few_colours(image: np.ndarray, most: int) -> bool:
+    """Whether the visible pixels have at most so many colours."""
+    return len(_distinct(image, most)) <= most
 
 
 def _corner(radius: float) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 from drawn_upscaler import write_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from tiny_bundle import FACES, write_bundle
 
 from ganapp.contract import UpscalerSpec
@@ -15,7 +16,7 @@ from ganapp.serve.cleanup import (
     MAX_MADE,
     Cleanup,
     Result,
-    chain,
+    choose_upscalers,
     clean_up,
     enlarge,
     finish,
@@ -44,6 +45,13 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 def noise(height: int, width: int, channels: int = 4, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def sprite(side: int) -> np.ndarray:
+    """Ten colours at random, and holes."""
+    palette = noise(1, 10, 4, seed=2)[0]
+    palette[:, 3] = [0] + [255] * 9
+    return palette[np.random.default_rng(3).integers(0, 10, (side, side))]
 
 
 def spec(scale: int) -> UpscalerSpec:
@@ -123,19 +131,20 @@ def test_a_method_without_a_network_is_refused_where_there_is_none(bare: Library
     ],
 )  # fmt: skip
 def test_networks_enlarge_by_as_little_as_reaches_the_size(known: tuple, factor: float, taken: list):
-    assert chain({f"x{scale}": spec(scale) for scale in known}, factor, 64 * 64) == [f"x{scale}" for scale in taken]
+    upscalers = {f"x{scale}": spec(scale) for scale in known}
+    assert choose_upscalers(upscalers, factor, 64 * 64) == [f"x{scale}" for scale in taken]
 
 
 def test_a_chain_that_would_make_too_many_pixels_gives_way_to_a_shorter_one():
     upscalers = {"x2": spec(2), "x4": spec(4)}
-    assert chain(upscalers, 3, MAX_MADE // 15) == ["x2"]
-    assert chain(upscalers, 1, 64_000_000) == ["x2"]
+    assert choose_upscalers(upscalers, 3, MAX_MADE // 15) == ["x2"]
+    assert choose_upscalers(upscalers, 1, 64_000_000) == ["x2"]
     with pytest.raises(ValueError, match="too many for x4; take method lanczos"):
-        chain({"x4": spec(4)}, 1, MAX_MADE // 15)
+        choose_upscalers({"x4": spec(4)}, 1, MAX_MADE // 15)
 
 
 def test_a_scale_has_the_first_upscaler_that_has_it():
-    assert chain({"cleanup": spec(2), "anime": spec(2)}, 2, 1) == ["cleanup"]
+    assert choose_upscalers({"cleanup": spec(2), "anime": spec(2)}, 2, 1) == ["cleanup"]
 
 
 @settings(deadline=None, max_examples=20)
@@ -163,15 +172,34 @@ def test_a_whole_scale_is_what_the_network_draws(library: Library):
 
 def test_progress_rises_to_one_over_all_passes(library: Library):
     shares: list[float] = []
-    enlarge(library, noise(80, 80), Cleanup(scale=8), shares.append)
+    enlarge(library, noise(80, 80), Cleanup(scale=8), progress=shares.append)
     assert shares == sorted(shares) and 0 < shares[0] < 0.1 and shares[-1] == pytest.approx(1)
+
+
+def test_a_side_that_shall_be_shorter_is_reduced_before_the_network(library: Library):
+    made = []
+    upscaler = library.upscaler("cleanup-x2")
+    original, upscaler._run = upscaler._run, lambda window: made.append(window.size) or original(window)
+    try:
+        result = enlarge(library, noise(2000, 90, 3), Cleanup(size="100x5", method="network", model="cleanup-x2"))
+    finally:
+        del upscaler._run
+    assert result.cleaned.shape == (5, 100, 3) and sum(made) < 10 * 90 * 100
+
+
+def test_what_the_network_may_make_is_bounded(library: Library):
+    image = noise(60, 60)
+    assert enlarge(library, image, Cleanup(scale=4, method="network"), most=240 * 240).model == "cleanup-x4"
+    assert enlarge(library, image, Cleanup(scale=4, method="network"), most=239 * 240).model == "cleanup-x2"
+    with pytest.raises(ValueError, match="3,600 pixels are too many for cleanup-x4"):
+        enlarge(library, image, Cleanup(method="network", model="cleanup-x4"), most=10_000)
 
 
 # Methods
 
 
 def test_few_colours_in_squares_are_pixel_art_and_smooth_or_large_pictures_are_not():
-    art = noise(8, 8, 4, seed=1)
+    art = sprite(8)
     assert is_pixel_art(art) and is_pixel_art(upscale_nearest(art, 16)) and is_pixel_art(art[:, :, :3])
     assert is_pixel_art(np.zeros((300, 300, 4), np.uint8)) and is_pixel_art(art[:1, :1])
     assert not is_pixel_art(noise(64, 64)) and not is_pixel_art(resize(art, (128, 128)))
@@ -180,8 +208,35 @@ def test_few_colours_in_squares_are_pixel_art_and_smooth_or_large_pictures_are_n
     assert not is_pixel_art(line)
 
 
+def drawn(side: int, *discs: tuple[float, float, float, str]) -> np.ndarray:
+    """Flat discs (x, y, radius in shares of the side, colour) with smooth edges, as vector art is drawn."""
+    picture = Image.new("RGBA", (side * 8, side * 8))
+    for x, y, radius, colour in discs:
+        box = [side * 8 * at for at in (x - radius, y - radius, x + radius, y + radius)]
+        ImageDraw.Draw(picture).ellipse(box, colour)
+    return np.asarray(picture.resize((side, side), Image.Resampling.BOX))
+
+
+FACE = [(0.5, 0.5, 0.45, "#f2c9a0"), (0.35, 0.4, 0.06, "#1a181c"), (0.65, 0.4, 0.06, "#1a181c"), (0.5, 0.7, 0.1, "red")]
+
+
+@pytest.mark.parametrize("discs", [FACE[:1], FACE])
+@pytest.mark.parametrize("side", [40, 64])
+def test_small_vector_art_goes_to_the_network(library: Library, side: int, discs: list):
+    image = drawn(side, *discs)
+    assert not is_pixel_art(image) and not is_pixel_art(composite(image, (255, 255, 255)))
+    assert enlarge(library, image, Cleanup()).method == "network"
+
+
+@pytest.mark.parametrize("side", [16, 24, 32])
+def test_sprites_and_what_is_drawn_in_squares_go_by_squares(side: int):
+    assert is_pixel_art(sprite(side))
+    for factor in (2, 3, 8):
+        assert is_pixel_art(upscale_nearest(sprite(side), factor))
+
+
 def test_pixel_art_grows_by_squares_and_knows_no_blend(library: Library):
-    art = noise(6, 6, 3)
+    art = sprite(6)
     result = enlarge(library, art, Cleanup(scale=5))
     assert result.method == "pixel-art" and np.array_equal(result.cleaned, upscale_nearest(art, 5))
     assert np.array_equal(result.blend(0), result.cleaned)
@@ -194,8 +249,8 @@ def test_lanczos_is_the_plain_enlargement(library: Library):
 
 def test_an_opaque_picture_gives_three_channels_and_corners_a_fourth(library: Library):
     image = np.dstack([noise(20, 20, 3), np.full((20, 20), 255, np.uint8)])
-    assert clean_up(library, image, Cleanup(method="network")).shape == (40, 40, 3)
-    rounded = clean_up(library, image, Cleanup(method="network", corners=50))
+    assert clean_up(library, image, Cleanup(method="network"))[0].shape == (40, 40, 3)
+    rounded, _ = clean_up(library, image, Cleanup(method="network", corners=50))
     assert rounded.shape == (40, 40, 4) and rounded[0, 0, 3] == 0 and rounded[20, 20, 3] == 255
 
 
@@ -228,6 +283,30 @@ def test_a_blend_by_strips_is_the_blend_of_the_whole(monkeypatch: pytest.MonkeyP
     assert np.array_equal(result.blend(0.3), whole)
 
 
+@pytest.mark.parametrize("asked", [Cleanup(), Cleanup(scale=7), Cleanup(method="lanczos"), Cleanup(scale=3)])
+@pytest.mark.parametrize("image", [sprite(8), noise(40, 30)], ids=["sprite", "noise"])
+def test_what_was_asked_for_is_resolved_to_what_makes_it_again(library: Library, image: np.ndarray, asked: Cleanup):
+    out, resolved = clean_up(library, image, asked)
+    assert resolved.method != "auto" and bool(resolved.model) == (resolved.method == "network")
+    values = json.loads(resolved.record())
+    assert values.pop("kind") == "cleanup"
+    again, same = clean_up(library, image, Cleanup.checked(library, **values))
+    assert np.array_equal(again, out) and same == resolved
+
+
+def test_a_record_names_the_networks_that_were_passed(library: Library):
+    assert clean_up(library, noise(40, 40), Cleanup(scale=8))[1].model == "cleanup-x4, cleanup-x2"
+    assert clean_up(library, noise(40, 40), Cleanup(scale=16))[1].model == "cleanup-x4"
+    with pytest.raises(ValueError, match="there is no upscaler 'x9'"):
+        Cleanup.checked(library, model="cleanup-x4, x9")
+
+
+def test_a_record_names_the_picture_that_a_cut_out_is_of():
+    assert json.loads(Cleanup().record(cut_out="mask.png"))["cut_out"] == "mask.png"
+    assert "cut_out" not in json.loads(Cleanup().record())
+    Cleanup().record(cut_out="m\udcff.png").encode()  # a file name that is no UTF-8
+
+
 # Finishing
 
 
@@ -238,14 +317,14 @@ def test_nothing_asked_for_is_nothing_done():
 
 def test_a_palette_holds_after_all_that_comes_before_it(library: Library):
     asked = Cleanup(method="network", denoise=0.5, flat=0.5, colours=("#000000", "#ffffff", "#ff0000"))
-    out = clean_up(library, noise(20, 20, 3), asked)
+    out, _ = clean_up(library, noise(20, 20, 3), asked)
     assert {tuple(pixel) for pixel in out.reshape(-1, 3).tolist()} <= {(0, 0, 0), (255, 255, 255), (255, 0, 0)}
 
 
 def test_the_cut_out_of_a_reference_is_copied_at_the_new_size(library: Library):
-    reference = np.full((10, 10, 4), 255, np.uint8)
-    reference[:5, :, 3] = 0
-    out = clean_up(library, noise(20, 20, 3), Cleanup(size="63", method="network"), reference)
+    cut_out = np.full((10, 10, 4), 255, np.uint8)
+    cut_out[:5, :, 3] = 0
+    out, _ = clean_up(library, noise(20, 20, 3), Cleanup(size="63", method="network"), cut_out)
     assert out.shape == (63, 63, 4) and not out[:25, :, 3].any() and (out[40:, :, 3] == 255).all()
     with pytest.raises(ValueError, match="no transparency"):
         clean_up(library, noise(20, 20, 3), Cleanup(), noise(4, 4, 3))
@@ -261,7 +340,8 @@ def test_a_record_is_read_from_a_png_and_from_nothing_else(tmp_path: Path):
     for data in (
         encode_png(image), encode_png(image, {"ganapp": "no"}), encode_png(image, {"ganapp": "[1]"}), b"", b"no",
         encode_png(image, {"ganapp": '"' + "x" * 20_000 + '"'}), encode_png(image, {"ganapp": "[" * 9000}),
-        encode_png(image, {"ganapp": "{}"})[:60],
+        encode_png(image, {"ganapp": "{}"})[:60], encode_png(image, {"ganapp": '{"seed": "\\ud800"}'}),
+        encode_png(image, {"ganapp": '{"a": ' * 300 + "1" + "}" * 300}),
     ):  # fmt: skip
         assert not read_record(BytesIO(data))
     assert read_record(tmp_path / "missing.png") is None

@@ -10,6 +10,7 @@ from tiny_bundle import CRITTERS, write_bundle
 
 from ganapp.finish import rounded_corners
 from ganapp.images import ImageError, encode_png, load_image, resize, save_png, upscale_nearest
+from ganapp.serve import upscale_command
 from ganapp.serve.cleanup import Cleanup, Result
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Sample
@@ -42,6 +43,8 @@ def test_a_file_becomes_a_png_named_after_it_beside_what_it_was(cleaner: Cleaner
     assert Path(cleaned.path).name == "cat-24x32.png"
     assert np.array_equal(load_image(Path(cleaned.path)), upscale_nearest(PIXELS, 4))
     assert np.array_equal(load_image(Path(cleaned.plain_path)), upscale_nearest(PIXELS, 4))
+    lanczos = cleaner.clean(uploaded(tmp_path, PIXELS), Cleanup(scale=4, method="lanczos"))
+    assert np.array_equal(load_image(Path(lanczos.plain_path)), upscale_nearest(PIXELS, 4))
     assert (cleaned.sizes(), cleaned.method, cleaned.looks) == ("6 × 8 → 24 × 32", "pixel-art", "pixel-art")
 
 
@@ -118,15 +121,28 @@ def test_what_a_model_painted_in_pixels_grows_by_squares_without_being_asked(cle
         assert cleaner.clean(file_record(str(path)), Cleanup(method="lanczos")).method == "lanczos"
 
 
+def test_the_tab_and_the_command_make_the_same_picture_and_record(cleaner: Cleaner, library: Library, tmp_path: Path):
+    for name, image, text in (
+        ("art", PIXELS, None), ("smooth", SMOOTH, None), ("faces", SMOOTH, {RECORD_KEY: '{"model": "faces"}'}),
+    ):  # fmt: skip
+        save_png(tmp_path / f"{name}.png", image, text)
+        made = cleaner.clean(file_record(str(tmp_path / f"{name}.png")), Cleanup())
+        args = [str(tmp_path / f"{name}.png"), str(tmp_path / "out"), "--weights", str(library.weights_dir)]
+        upscale_command.run("upscale", args)
+        assert np.array_equal(load_image(Path(made.path)), load_image(tmp_path / "out" / f"{name}.png"))
+        assert text_of(made.path) == text_of(str(tmp_path / "out" / f"{name}.png"))
+
+
 def test_a_cut_out_is_copied_and_corners_are_drawn(cleaner: Cleaner, tmp_path: Path):
     file = uploaded(tmp_path, SMOOTH | np.array([0, 0, 0, 255], np.uint8))
     reference = rounded_corners(np.zeros((40, 60, 3), np.uint8), 15)
     copied = cleaner.clean(file, Cleanup(), uploaded(tmp_path, reference, "mask.png"))
     assert np.array_equal(load_image(Path(copied.path))[..., 3], reference[..., 3])
+    assert text_of(copied.path)["cut_out"] == "mask.png"
     drawn = cleaner.clean(file, Cleanup(corners=50))
     assert np.array_equal(load_image(Path(drawn.path))[..., 3], rounded_corners(reference[..., :3], 20)[..., 3])
     opaque = uploaded(tmp_path, np.zeros((4, 4, 3), np.uint8), "opaque.png")
-    with pytest.raises(ValueError, match="the reference has no transparency to copy"):
+    with pytest.raises(ValueError, match="the picture to cut out like has no transparency to copy"):
         cleaner.clean(file, Cleanup(), opaque)
 
 
@@ -146,7 +162,7 @@ def test_what_is_not_a_picture_is_named(cleaner: Cleaner, tmp_path: Path):
     for file in (None, "/etc/passwd", {"path": "/etc/passwd"}):
         with pytest.raises(ValueError, match="image must be an uploaded picture"):
             cleaner.clean(file, Cleanup())
-    with pytest.raises(ValueError, match="reference must be an uploaded picture"):
+    with pytest.raises(ValueError, match="cut_out must be an uploaded picture"):
         cleaner.clean(uploaded(tmp_path, PIXELS), Cleanup(), "/etc/passwd")
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from drawn_upscaler import write_graph
 from PIL import Image
+from tiny_bundle import FACES, write_bundle
 
 from ganapp.__main__ import main
-from ganapp.images import encode_png, load_image, save_png
+from ganapp.images import encode_png, load_image, save_png, upscale_nearest
 from ganapp.serve import upscale_command
 from ganapp.serve.cleanup import read_record
 from ganapp.serve.upscale_command import summary, write_whole
@@ -75,11 +76,32 @@ def test_another_format_than_png_is_refused_with_the_name_to_give(upscale, pictu
 
 
 def test_the_record_says_how_it_was_made_and_of_what(upscale, tmp_path: Path):
-    save_png(tmp_path / "a.png", noise(4, 4), {"ganapp": '{"kind": "sample", "seed": 7}'})
+    save_png(tmp_path / "a.png", noise(8, 8), {"ganapp": '{"kind": "sample", "seed": 7}'})
     upscale(tmp_path / "a.png", tmp_path / "b.png", "--scale", "3", "--denoise", "0.5", "--colours", "#ff0000, #00FF00")
     record = read_record(tmp_path / "b.png")
     assert record["kind"] == "cleanup" and record["scale"] == 3 and record["denoise"] == 0.5
+    assert record["method"] == "network" and record["model"] == "cleanup-x2" and "cut_out" not in record
     assert record["colours"] == ["#ff0000", "#00ff00"] and record["source"] == {"kind": "sample", "seed": 7}
+
+
+def test_a_picture_that_a_pixel_art_model_made_grows_by_squares(tmp_path: Path):
+    write_graph(tmp_path / "weights" / "cleanup-x2")
+    write_bundle(tmp_path / "weights" / FACES.name, FACES)
+    image = noise(16, 16)
+    save_png(tmp_path / "a.png", image, {"ganapp": '{"kind": "sample", "model": "faces"}'})
+    args = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), "--weights", str(tmp_path / "weights")]
+    assert upscale_command.run("upscale", args) == 0
+    assert np.array_equal(load_image(tmp_path / "b.png")[..., :3], upscale_nearest(image, 2))
+    record = read_record(tmp_path / "b.png")
+    assert (record["method"], record["model"], record["source"]["model"]) == ("pixel-art", "", "faces")
+
+
+@pytest.mark.parametrize("record", ['{"seed": "\\ud800"}', '{"a": ' * 900 + "1" + "}" * 900, '{"a": ' + "[" * 2000])
+def test_a_record_that_cannot_be_carried_on_costs_no_picture(upscale, tmp_path: Path, record: str):
+    (tmp_path / "in").mkdir()
+    save_png(tmp_path / "in" / "a.png", noise(4, 4), {"ganapp": record})
+    assert upscale(tmp_path / "in", tmp_path / "out") == 0
+    assert "source" not in read_record(tmp_path / "out" / "a.png")
 
 
 def test_a_picture_is_never_its_own_result(upscale, pictures: Path):
@@ -177,7 +199,8 @@ def test_the_cut_out_of_another_picture_is_copied(upscale, pictures: Path, tmp_p
     upscale(pictures, tmp_path / "out", "--cut-out", str(tmp_path / "cut.png"))
     alpha = load_image(tmp_path / "out" / "1.png")[..., 3]
     assert not alpha[:9].any() and (alpha[15:] == 255).all()
-    with pytest.raises(ValueError, match=r"1.png: the reference has no transparency"):
+    assert read_record(tmp_path / "out" / "1.png")["cut_out"] == "cut.png"
+    with pytest.raises(ValueError, match=r"1\.png: the picture to cut out like has no transparency"):
         upscale(pictures, tmp_path / "out", "--cut-out", str(pictures / "1.png"))
 
 
@@ -292,6 +315,19 @@ def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Pa
     with pytest.raises(OSError, match="cannot be written"):
         write_whole(tmp_path / "taken.png", b"data")
     assert files(tmp_path) == ["out"]
+
+
+def test_what_lies_beside_a_result_is_not_written_to(tmp_path: Path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "a.png.part").write_text("a download")
+    (tmp_path / ".a.png.part").symlink_to(tmp_path / "mine")
+    (tmp_path / "b.png.part").symlink_to(tmp_path / "mine")
+    (tmp_path / ".c.png.part").write_text("left by a run that was killed")
+    for name in ("a.png", "b.png", "c.png"):
+        write_whole(tmp_path / name, b"data")
+        assert (tmp_path / name).read_bytes() == b"data"
+    assert (tmp_path / "mine").read_text() == "mine" and (tmp_path / "a.png.part").read_text() == "a download"
+    assert not (tmp_path / ".c.png.part").exists()
 
 
 @pytest.mark.slow

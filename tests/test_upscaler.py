@@ -13,7 +13,7 @@ from tiny_upscaler import make_tiny_upscaler
 from ganapp.contract import UPSCALER, BundleError, UpscalerSpec
 from ganapp.images import composite
 from ganapp.serve.session import run
-from ganapp.serve.upscaler import BORDER, CORE, Upscaler, open_upscaler, read_upscaler_spec, spans
+from ganapp.serve.upscaler import BORDER, CORE, Upscaler, open_upscaler, read_upscaler_spec, tiles
 
 sides = st.integers(1, 40) | st.integers(CORE, CORE + 40) | st.integers(2 * CORE, 2 * CORE + 40)
 
@@ -72,7 +72,7 @@ def test_tiled_is_untiled_where_the_network_looks_far(far: Upscaler, size: tuple
 
 
 @pytest.mark.slow
-def test_tiled_is_untiled_by_the_network_that_is_shipped(tmp_path: Path):
+def test_tiled_is_untiled_by_a_network_of_the_shipped_kind(tmp_path: Path):
     upscaler = open_upscaler(make_tiny_upscaler(tmp_path / "tiny"))
     image = noise(CORE + 60, 2 * CORE + 30)
     assert worst(upscaler.enlarge(image), untiled(upscaler, image)) <= 1
@@ -80,19 +80,19 @@ def test_tiled_is_untiled_by_the_network_that_is_shipped(tmp_path: Path):
 
 @given(length=st.integers(1, 5000), radius=st.integers(0, 256))
 def test_cores_make_up_the_picture_and_windows_hold_them_with_all_that_they_depend_on(length: int, radius: int):
-    found = spans(length, radius)
-    assert [span.core.start for span in found] == [0, *[span.core.stop for span in found[:-1]]]
+    found = tiles(length, radius)
+    assert [tile.core.start for tile in found] == [0, *[tile.core.stop for tile in found[:-1]]]
     assert found[-1].core.stop == length
-    assert len({span.window.stop - span.window.start for span in found}) == 1
+    assert len({tile.window.stop - tile.window.start for tile in found}) == 1
     assert found[0].window.stop - found[0].window.start <= CORE + 2 * radius + 2 * BORDER
-    for span in found:
-        first, last = max(0, span.core.start + BORDER - radius), span.core.stop + BORDER + radius
-        assert 0 <= span.window.start <= first
-        assert min(last, length + 2 * BORDER) <= span.window.stop <= length + 2 * BORDER
+    for tile in found:
+        first, last = max(0, tile.core.start + BORDER - radius), tile.core.stop + BORDER + radius
+        assert 0 <= tile.window.start <= first
+        assert min(last, length + 2 * BORDER) <= tile.window.stop <= length + 2 * BORDER
 
 
 def test_pictures_of_many_sizes_need_few_sizes_of_windows():
-    sizes = {spans(length, 20)[0].window.stop for length in range(CORE + 40, 4096)}
+    sizes = {tiles(length, 20)[0].window.stop for length in range(CORE + 40, 4096)}
     assert len(sizes) <= CORE // 16 and max(sizes) <= CORE + 40
 
 
@@ -159,6 +159,22 @@ def test_transparent_tiles_need_no_network_and_change_nothing(near: Upscaler):
     assert not large.any()
 
 
+def test_alpha_is_the_mean_of_the_three_greys_that_the_network_makes_of_it(near: Upscaler):
+    alpha = np.random.default_rng(0).integers(1, 255, (20, 30, 1), dtype=np.uint8)
+    grey = near.enlarge(alpha.repeat(3, 2)).mean(2)
+    assert np.ptp(near.enlarge(alpha.repeat(3, 2)).astype(int), axis=2).max() > 2  # or else there is nothing to tell
+    assert np.abs(near.enlarge(np.dstack([noise(20, 30), alpha]))[..., 3] - grey).max() <= 0.5
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_batch_is_its_images_one_by_one(near: Upscaler, channels: int):
+    images = np.stack([noise(9, 7, channels, seed) for seed in range(3)])
+    shares: list[float] = []
+    large = near.enlarge(images, shares.append)
+    assert large.shape == (3, 18, 14, channels) and shares == sorted(shares) and shares[-1] == 1
+    assert all(np.array_equal(large[i], near.enlarge(images[i])) for i in range(3))
+
+
 def test_progress_rises_to_one_and_may_end_the_work(near: Upscaler):
     shares: list[float] = []
     near.enlarge(noise(CORE + 80, CORE + 80, 4), shares.append)
@@ -173,7 +189,14 @@ def test_progress_rises_to_one_and_may_end_the_work(near: Upscaler):
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 3))],
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3)),
+        np.zeros((0, 4, 4, 3), np.uint8),
+        np.zeros((1, 1, 4, 4, 3), np.uint8),
+    ],
 )
 def test_what_is_no_image_is_refused(near: Upscaler, image: np.ndarray):
     with pytest.raises(ValueError, match="an image must be"):

@@ -4,7 +4,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
 from math import prod
@@ -16,7 +16,8 @@ from PIL import Image
 
 from ganapp.contract import UpscalerSpec
 from ganapp.finish import MAX_COLOURS, copy_alpha, flatten, has_few_colours, pixel_art, rounded_corners, snap_palette
-from ganapp.images import PIXEL_ART, Colour, premultiply, resize, unpremultiply
+from ganapp.folders import printable
+from ganapp.images import Colour, premultiply, resize, unpremultiply
 from ganapp.serve import arguments
 from ganapp.serve.arguments import MAX_TEXT, Raw
 from ganapp.serve.library import Library
@@ -30,15 +31,19 @@ MAX_PIXELS = 2**26  # of a result
 MAX_MADE = 2**28  # pixels that the network may make before they are reduced to the result's
 MAX_PASSES = 2  # through a network, one after the other
 STRIP = 2**20  # pixels blended at a time
+FEW_COLOURS = 64  # drawn in squares a picture has no more; smoothed edges alone make hundreds
+SPRITE = 32  # pixels a side, and colours, that pixel art has at most of if nothing else tells; icons have more
+MAX_BRACKETS = 200  # of a record: what is deeper than Python's own stack can be read, and then not written
 
 
 @dataclass(frozen=True)
 class Cleanup:
     """How to enlarge, clean and finish a picture; spelt alike in an API call, on the command line and in a PNG.
 
-    `size` is the longer side in pixels ("631"), or width and height ("631x400"); empty, `scale` counts. An empty
-    `model` is chosen by how much there is to enlarge. `colours` is the size of a palette, 0 for any colours, or the
-    palette itself as "#rrggbb"; `corners` the radius of rounded corners in percent of the shorter side.
+    `size` is the longer side in pixels ("631"), or width and height ("631x400"); empty, `scale` counts. `model` names
+    the upscalers to choose from by how much there is to enlarge ("a, b"), all of them if it is empty. `colours` is the
+    size of a palette, 0 for any colours, or the palette itself as "#rrggbb"; `corners` the radius of rounded corners in
+    percent of the shorter side.
     """
 
     scale: int = 2
@@ -65,17 +70,16 @@ class Cleanup:
     ) -> Self:
         """The record of these values. Raises ValueError naming the parameter, BundleError for a broken model."""
         method = arguments.choice(method, "method", METHODS)
-        if model in (None, ""):
-            model = ""
-        elif not isinstance(model, str) or model not in library.upscalers:
-            library.upscaler_spec(model)  # which says what is wrong
+        models = _names(model)
+        for name in models:
+            library.upscaler_spec(name)  # which says what is wrong
         if method == "network" and not library.upscalers:
             others = ", ".join(other for other in METHODS if other != "network")
             raise ValueError(f"{library.weights_dir} has no upscaler for method network; choose {others}")
         return cls(
             arguments.whole(scale, "scale", 1, HIGHEST_SCALE),
             _size(size),
-            model,
+            ", ".join(models),
             method,
             arguments.real(denoise, "denoise", 0, 1),
             arguments.real(flat, "flat", 0, 1),
@@ -104,25 +108,42 @@ class Cleanup:
             return self.colours
         return [tuple(bytes.fromhex(colour[1:])) for colour in self.colours]
 
-    def record(self, source: Mapping | None = None) -> str:
-        """The JSON that goes into the result's PNG; `source` is the record that the picture itself came with."""
-        return json.dumps(
-            {"kind": "cleanup", **asdict(self), **({"source": source} if source else {})}, ensure_ascii=False
-        )
+    def record(self, source: Mapping | None = None, cut_out: str | None = None) -> str:
+        """The JSON that goes into the result's PNG.
+
+        `source` is the record that the picture itself came with, `cut_out` the file name of the picture whose
+        cut-out it got.
+        """
+        record = {"kind": "cleanup", **asdict(self)}
+        if cut_out:
+            record["cut_out"] = printable(cut_out)
+        if source:
+            record["source"] = source
+        return json.dumps(record, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
 class Result:
-    """A picture at its new size, uint8 [H, W, 3 or 4]: `cleaned` as `method` made it, of the `image` that came."""
+    """A picture at its new size, uint8 [H, W, 3 or 4]: `cleaned` as `method` made it, of the `image` that came.
+
+    `model` names the upscalers that the method took, if any.
+    """
 
     image: np.ndarray
     cleaned: np.ndarray
     method: str
+    model: str = ""
 
     @cached_property
     def plain(self) -> np.ndarray:
-        """The picture enlarged with nothing cleaned: by Lanczos, beside the network's."""
-        return resize(self.image, self.cleaned.shape[1::-1]) if self.method == "network" else self.cleaned
+        """The picture at the new size with nothing cleaned: by Lanczos beside the network's, otherwise by squares."""
+        if self.method == "pixel-art":
+            return self.cleaned
+        return (resize if self.method == "network" else pixel_art)(self.image, self.cleaned.shape[1::-1])
+
+    def resolved(self, cleanup: Cleanup) -> Cleanup:
+        """What was asked for with the method and the models that it came to: the same again makes this result."""
+        return replace(cleanup, method=self.method, model=self.model)
 
     def blend(self, denoise: float) -> np.ndarray:
         """From `plain` at 0 to `cleaned` at 1, through premultiplied alpha; no network runs for it."""
@@ -146,36 +167,46 @@ def clean_up(
     library: Library,
     image: np.ndarray,
     cleanup: Cleanup,
-    reference: np.ndarray | None = None,
+    cut_out: np.ndarray | None = None,
+    source: Mapping | None = None,
     progress: Progress | None = None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, Cleanup]:
     """All of it: the image uint8 [H, W, 3 or 4] enlarged, blended and finished; 3 channels if the result is opaque.
 
-    Raises as `enlarge` and `finish`.
+    With it what was asked for as it was resolved. Raises as `enlarge` and `finish`.
     """
-    return finish(enlarge(library, image, cleanup, progress).blend(cleanup.denoise), cleanup, reference)
+    result = enlarge(library, image, cleanup, source, progress)
+    return finish(result.blend(cleanup.denoise), cleanup, cut_out), result.resolved(cleanup)
 
 
-def enlarge(library: Library, image: np.ndarray, cleanup: Cleanup, progress: Progress | None = None) -> Result:
+def enlarge(
+    library: Library,
+    image: np.ndarray,
+    cleanup: Cleanup,
+    source: Mapping | None = None,
+    progress: Progress | None = None,
+    most: int = MAX_MADE,
+) -> Result:
     """The image uint8 [H, W, 3 or 4] at its target size, before the blend and the finish; of 3 channels if opaque.
 
-    The networks enlarge by as little as reaches the target, Lanczos does the rest. Raises ValueError when the
-    result would be too large, BundleError when a model cannot be opened; what `progress` raises ends the work.
+    The networks enlarge by as little as reaches the target, Lanczos does the rest. `source` is the record that the
+    picture came with, `most` how many pixels the network may make. Raises ValueError when there would be too many,
+    BundleError when a model cannot be opened; what `progress` raises ends the work.
     """
     if image.shape[2] == 4 and (image[..., 3] == 255).all():
         image = np.ascontiguousarray(image[..., :3])
     height, width = image.shape[:2]
     size = cleanup.target(width, height)
-    method = cleanup.method
-    if method == "auto":
-        method = "pixel-art" if is_pixel_art(image) else "network" if library.upscalers else "lanczos"
+    method = resolve_method(library, image, cleanup, source)
     if method == "pixel-art":
         return Result(image, pixel_art(image, size), method)
     if method == "lanczos":
         return Result(image, resize(image, size), method)
-    factor = max(size[0] / width, size[1] / height)
-    large = resize(image, size) if factor < 1 else image
-    names = chain(_upscalers(library, cleanup), factor, large.shape[0] * large.shape[1])
+    # Reduced first along a side that shall be shorter: nobody sees what a network would make of the rest.
+    start = min(size[0], width), min(size[1], height)
+    large = image if start == (width, height) else resize(image, start)
+    factor = max(size[0] / start[0], size[1] / start[1])
+    names = choose_upscalers(_upscalers(library, cleanup), factor, start[0] * start[1], most)
     scales = [library.upscaler_spec(name).scale for name in names]
     costs = [prod(scales[:i]) ** 2 for i in range(len(scales))]
     for i, name in enumerate(names):
@@ -188,28 +219,40 @@ def enlarge(library: Library, image: np.ndarray, cleanup: Cleanup, progress: Pro
         large = library.upscaler(name).enlarge(large, passed)
     if large.shape[1::-1] != size:
         large = resize(large, size)
-    return Result(image, large, method)
+    return Result(image, large, method, ", ".join(dict.fromkeys(names)))
 
 
-def finish(image: np.ndarray, cleanup: Cleanup, reference: np.ndarray | None = None) -> np.ndarray:
-    """The enlarged image with flat colours, a palette, the cut-out of `reference` [H', W', 4] and rounded corners.
+def resolve_method(library: Library, image: np.ndarray, cleanup: Cleanup, source: Mapping | None) -> str:
+    """The method that "auto" comes to for the image, with `source` as the record that it came with."""
+    if cleanup.method != "auto":
+        return cleanup.method
+    made_by = library.specs.get(str((source or {}).get("model")))
+    if (made_by and made_by.pixel_size > 1) or is_pixel_art(image):
+        return "pixel-art"
+    return "network" if library.upscalers else "lanczos"
 
-    Each only where it was asked for. Raises ValueError if the reference has no cut-out.
+
+def finish(image: np.ndarray, cleanup: Cleanup, cut_out: np.ndarray | None = None) -> np.ndarray:
+    """The enlarged image with flat colours, a palette, the cut-out of the picture `cut_out` and rounded corners.
+
+    Each only where it was asked for. Raises ValueError if `cut_out` [H', W', 4] has none.
     """
     image = flatten(image, cleanup.flat)
     if cleanup.colours:
         image = snap_palette(image, cleanup.palette())
-    if reference is not None:
-        image = copy_alpha(image, reference)
+    if cut_out is not None:
+        image = copy_alpha(image, cut_out)
     if cleanup.corners:
         image = rounded_corners(image, cleanup.corners / 100 * min(image.shape[:2]))
     return image
 
 
-def chain(upscalers: Mapping[str, UpscalerSpec], factor: float, pixels: int) -> list[str]:
+def choose_upscalers(
+    upscalers: Mapping[str, UpscalerSpec], factor: float, pixels: int, most: int = MAX_MADE
+) -> list[str]:
     """The upscalers to pass one after the other so that `pixels` of a picture grow by `factor` and little more.
 
-    Where none reach it, those that come nearest. Raises ValueError if they would all make too many pixels.
+    Where none reach it, those that come nearest. Raises ValueError if they would all make over `most` pixels.
     """
     names: dict[int, str] = {}
     for name, spec in upscalers.items():
@@ -217,7 +260,7 @@ def chain(upscalers: Mapping[str, UpscalerSpec], factor: float, pixels: int) -> 
     # The largest first: by the second pass the first has cleaned the picture, and it costs the most.
     known = sorted(names, reverse=True)
     chains = [scales for passes in range(1, MAX_PASSES + 1) for scales in combinations_with_replacement(known, passes)]
-    fit = [scales for scales in chains if prod(scales) ** 2 * pixels <= MAX_MADE]
+    fit = [scales for scales in chains if prod(scales) ** 2 * pixels <= most]
     if not fit:
         raise ValueError(f"{pixels:,} pixels are too many for {', '.join(upscalers)}; take method lanczos")
     reach = [scales for scales in fit if prod(scales) >= factor]
@@ -226,10 +269,10 @@ def chain(upscalers: Mapping[str, UpscalerSpec], factor: float, pixels: int) -> 
 
 
 def is_pixel_art(image: np.ndarray) -> bool:
-    """Whether the picture [H, W, 3 or 4] is drawn in squares: few colours, and small or of larger squares."""
-    if not has_few_colours(image):
+    """Whether the picture [H, W, 3 or 4] has few colours and is drawn in squares, or is as small as a sprite."""
+    if not has_few_colours(image, FEW_COLOURS):
         return False
-    if max(image.shape[:2]) <= PIXEL_ART:
+    if max(image.shape[:2]) <= SPRITE and has_few_colours(image, SPRITE):
         return True
     steps = [*image.shape[:2]]
     for axis in (0, 1):
@@ -245,7 +288,10 @@ def read_record(source: Path | BinaryIO) -> dict | None:
         try:
             with Image.open(source, formats=("PNG",)) as picture:
                 text = picture.info.get(RECORD_KEY, "")
-            record = json.loads(text) if len(text) <= MAX_TEXT else None
+            if len(text) > MAX_TEXT or text.count("[") + text.count("{") > MAX_BRACKETS:
+                return None
+            record = json.loads(text)
+            json.dumps(record, ensure_ascii=False).encode()  # a lone surrogate can be read, and then not written
         except Exception:  # decoders raise nearly anything; without a record a picture is still a picture
             return None
     return record if isinstance(record, dict) else None
@@ -253,7 +299,14 @@ def read_record(source: Path | BinaryIO) -> dict | None:
 
 def _upscalers(library: Library, cleanup: Cleanup) -> dict[str, UpscalerSpec]:
     """Those that may be used. Raises as Library.upscaler_spec."""
-    return {cleanup.model: library.upscaler_spec(cleanup.model)} if cleanup.model else library.upscalers
+    return {name: library.upscaler_spec(name) for name in _names(cleanup.model)} or library.upscalers
+
+
+def _names(model: Raw) -> list:
+    """The names in "a, b"; whether they are any is for the library to say."""
+    if model is None:
+        return []
+    return [name for item in model.split(",") if (name := item.strip())] if isinstance(model, str) else [model]
 
 
 def _size(size: Raw) -> str:

@@ -43,7 +43,7 @@ class UpscaleArgs:
     size: str = ""
     """Instead: the longer side in pixels (631), or width and height (631x400)."""
     model: str = ""
-    """Upscaler to use, a folder of the weights; by default the one that fits the size."""
+    """Upscaler to use, a folder of the weights, or some ("a, b") to choose from; by default the one that fits."""
     method: Literal["auto", "network", "pixel-art", "lanczos"] = "auto"
     """auto takes pixel-art for few colours drawn in squares, and the network for all else."""
     denoise: float = 1.0
@@ -88,7 +88,7 @@ def run(prog: str, args: list[str]) -> int:
         given.colours,
         given.corners,
     )
-    cut_out = given.cut_out and load_cut_out(given.cut_out)
+    cut_out = given.cut_out and (given.cut_out.name, load_cut_out(given.cut_out))
     jobs, skipped = plan(given.source, given.out)
     made = there = 0
     with logging_redirect_tqdm(), tqdm(total=len(jobs), disable=None, bar_format=METER, leave=False) as bar:
@@ -116,12 +116,21 @@ def run(prog: str, args: list[str]) -> int:
 
 
 def make(
-    job: Job, library: Library, cleanup: Cleanup, cut_out: np.ndarray | None, progress: Callable[[float], None]
+    job: Job,
+    library: Library,
+    cleanup: Cleanup,
+    cut_out: tuple[str, np.ndarray] | None,
+    progress: Callable[[float], None],
 ) -> str | None:
-    """Write the result of the job; returns why it cannot be made, or None. Raises BundleError and OSError."""
+    """Write the result of the job; returns why it cannot be made, or None. Raises BundleError and OSError.
+
+    `cut_out` is a file's name and its picture.
+    """
     try:
-        image = clean_up(library, load_image(job.path), cleanup, cut_out, progress)
-        write_whole(job.target, encode_png(image, {RECORD_KEY: cleanup.record(read_record(job.path))}))
+        name, mask = cut_out or (None, None)
+        source = read_record(job.path)
+        image, resolved = clean_up(library, load_image(job.path), cleanup, mask, source, progress)
+        write_whole(job.target, encode_png(image, {RECORD_KEY: resolved.record(source, name)}))
     except BundleError:
         raise
     except ValueError as error:
@@ -197,10 +206,12 @@ def write_whole(path: Path, data: bytes) -> None:
 
     Raises ValueError where the name is too long, OSError that says what to do where nothing can be written.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.part")  # hidden: an x.png.part is somebody's download
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
+        part.unlink(missing_ok=True)  # what a run that was killed left, or a link that somebody put there
+        with part.open("xb") as file:
+            file.write(data)
         os.replace(part, path)
     except OSError as error:
         with suppress(OSError):

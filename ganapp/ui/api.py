@@ -117,22 +117,22 @@ def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
         flat: float = Cleanup.flat,
         colours: str = "0",
         corners: float = Cleanup.corners,
-        reference: File | None = None,
+        cut_out: File | None = None,
     ) -> File:
         """Enlarge a picture, remove its noise and finish it.
 
-        Answers one PNG, with what was asked for as JSON in the text chunk "ganapp", and in it under "source" the
-        record that the picture came with. image: a picture file, `handle_file("cat.png")` in Python. scale: 1 to 16.
-        size: the longer side in pixels, such as "631", or width and height, such as "631x400", in place of scale; the
-        result has at most 4096 pixels a side. model: the name of a weights folder with an upscaler; empty to choose
-        by scale. method: "network", "pixel-art" for squares, "lanczos", or "auto" to decide by the picture.
-        denoise: 0 to 1, from plain enlargement to all that the network does. flat: 0 to 1, evens out what is nearly
-        one colour. colours: how many colours to keep, such as "16", "0" for any, or the colours themselves, such as
-        "#1a181c, #f4f1ea". corners: the radius of rounded corners, 0 to 50 percent of the shorter side. reference: a
-        picture whose cut-out the result gets.
+        Answers one PNG, with the values that make it again as JSON in the text chunk "ganapp", and in it under "source"
+        the record that the picture came with. image: a picture file, `handle_file("cat.png")` in Python. scale: 1 to
+        16. size: the longer side in pixels, such as "631", or width and height, such as "631x400", in place of scale;
+        the result has at most 4096 pixels a side. model: the name of a weights folder with an upscaler, or some, "a,
+        b", to choose from by scale; empty for all. method: "network", "pixel-art" for squares, "lanczos", or "auto" to
+        decide by the picture. denoise: 0 to 1, from plain enlargement to all that the network does. flat: 0 to 1, evens
+        out what is nearly one colour. colours: how many colours to keep, such as "16", "0" for any, or the colours
+        themselves, such as "#1a181c, #f4f1ea". corners: the radius of rounded corners, 0 to 50 percent of the shorter
+        side. cut_out: a picture whose transparency the result gets.
         """
         asked = Cleanup.checked(library, scale, size, model, method, denoise, flat, colours, corners)
-        return file_record(cleaner.clean(image, asked, reference).path)
+        return file_record(cleaner.clean(image, asked, cut_out).path)
 
     for call in (sample, mix, interpolate, cleanup):
         gr.api(call, api_name=call.__name__, concurrency_id="api", concurrency_limit=LIMIT)

@@ -4,14 +4,13 @@ import hashlib
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from ganapp.finish import pixel_art
 from ganapp.images import ImageError, encode_png, load_image
 from ganapp.serve.arguments import Raw
 from ganapp.serve.cleanup import Cleanup, Result, enlarge, finish, read_record
@@ -21,6 +20,7 @@ from ganapp.serve.upscaler import Progress
 from ganapp.ui.files import cached, cut
 
 MAX_SIDE = 4096  # pixels of a result: one person's picture must not keep everybody's page waiting for minutes
+MAX_MADE = 2**26  # pixels that the network may make of it
 KEPT = 2**28  # bytes of results that are kept
 LEVEL = 2  # of PNG compression: a dial waits for the file
 
@@ -89,52 +89,42 @@ class Cleaner:
         self.library = library
         self._recent = Recent(kept)
 
-    def clean(self, file: Raw, cleanup: Cleanup, reference: Raw = None, progress: Progress | None = None) -> Cleaned:
-        """The picture of Gradio's record of an upload, cleaned up; `reference` is such a record or None.
+    def clean(self, file: Raw, cleanup: Cleanup, cut_out: Raw = None, progress: Progress | None = None) -> Cleaned:
+        """The picture of Gradio's record of an upload, cleaned up; `cut_out` is such a record or None.
 
         Raises ValueError for a bad value or a result too large, ImageError where a file is not a picture.
         """
         data, name = upload(file, "image")
-        record = read_record(io.BytesIO(data))
-        if cleanup.method == "auto" and self._is_of_pixel_art(record):
-            cleanup = replace(cleanup, method="pixel-art")
+        source = read_record(io.BytesIO(data))
         # The file is what is hashed, so that a kept result needs no decoding either.
         key = hashlib.sha256(data).hexdigest(), cleanup.size or cleanup.scale, cleanup.model, cleanup.method
-        kept = self._recent.get(key, lambda: self._enlarge(named(data, name), cleanup, progress))
+        kept = self._recent.get(key, lambda: self._enlarge(named(data, name), cleanup, source, progress))
         result = kept.result
-        mask = None if reference is None else named(*upload(reference, "reference"))
+        mask, mask_name = None, None
+        if cut_out is not None:
+            mask_data, mask_name = upload(cut_out, "cut_out")
+            mask = named(mask_data, mask_name)
         done = finish(result.blend(cleanup.denoise), cleanup, mask)
+        record = result.resolved(cleanup).record(source, mask_name)
         after = done.shape[1::-1]
         stem = f"{cut(Path(name).stem, 80)}-{after[0]}x{after[1]}"
         return Cleaned(
-            cached(encode_png(done, {RECORD_KEY: cleanup.record(record)}, LEVEL), f"{stem}.png"),
+            cached(encode_png(done, {RECORD_KEY: record}, LEVEL), f"{stem}.png"),
             cached(kept.plain_png, f"{stem}-before.png"),
             result.image.shape[1::-1],
             after,
             result.method,
         )
 
-    def _enlarge(self, image: np.ndarray, cleanup: Cleanup, progress: Progress | None) -> Kept:
+    def _enlarge(self, image: np.ndarray, cleanup: Cleanup, source: Mapping | None, progress: Progress | None) -> Kept:
         height, width = image.shape[:2]
         if max(wanted := cleanup.target(width, height)) > MAX_SIDE:
             raise ValueError(
                 f"{width}x{height} pixels would become {wanted[0]}x{wanted[1]}, over {MAX_SIDE} pixels a side; "
                 "take a smaller scale or size"
             )
-        result = enlarge(self.library, image, cleanup, progress)
-        return Kept(result, encode_png(before(result), level=LEVEL))
-
-    def _is_of_pixel_art(self, record: dict | None) -> bool:
-        """Whether a model of the library made the picture that has this record, and paints in pixels."""
-        spec = self.library.specs.get(str((record or {}).get("model")))
-        return spec is not None and spec.pixel_size > 1
-
-
-def before(result: Result) -> np.ndarray:
-    """The picture as it came, at the result's size: by Lanczos beside the network's, otherwise by squares."""
-    if result.method == "network":
-        return result.plain
-    return pixel_art(result.image, result.cleaned.shape[1::-1])
+        result = enlarge(self.library, image, cleanup, source, progress, MAX_MADE)
+        return Kept(result, encode_png(result.plain, level=LEVEL))
 
 
 def upload(file: Raw, parameter: str) -> tuple[bytes, str]:

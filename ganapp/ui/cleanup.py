@@ -15,7 +15,7 @@ from ganapp.serve.library import Library
 from ganapp.serve.recipe import Sample
 from ganapp.ui import controls, errors, sample
 from ganapp.ui.cleaner import Cleaned, Cleaner, named, upload
-from ganapp.ui.files import cached, cut, file_record
+from ganapp.ui.files import cached, cut
 from ganapp.ui.outlet import Outlet
 from ganapp.ui.turns import Superseded, Turns
 
@@ -169,26 +169,28 @@ def build(
                 0, 50, 0, step=1, label="Rounded corners", info="percent of the shorter side", buttons=[]
             )
             gr.HTML("Cut out like this picture", elem_classes="heading")
-            reference = gr.Image(
+            cut_out = gr.Image(
                 label="Cut out like this picture",
                 show_label=False,
                 type="filepath",
                 image_mode=None,
                 format="png",
                 sources=["upload", "clipboard"],
-                elem_id="cleanup-reference",
+                elem_id="cleanup-cut-out",
                 elem_classes="picture",
                 height=140,
             )
     turns = Turns()
     kept = gr.State(None)  # the path of the last picture that could be read, for when the next one cannot
+    opened = gr.State(False)  # whether the tab has just been opened with a sample
 
     @errors.in_the_page()
     def on_cleanup(
-        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, reference: Raw = None, *values: Raw
+        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, cut_out: Raw = None, *values: Raw
     ) -> tuple:
         if file is None:
             raise ValueError("Choose a picture first.")
+        asked = checked(library, *values)  # before the turn: a bad value must not end what is being made
         in_turn = turns.begin(request.session_hash)
 
         def passed(share: float) -> None:
@@ -196,7 +198,7 @@ def build(
             progress(share)
 
         try:
-            cleaned = cleaner.clean(file, checked(library, *values), reference, passed)
+            cleaned = cleaner.clean(file, asked, cut_out, passed)
             in_turn()
         except Superseded:
             return (gr.skip(),) * len(outputs)
@@ -208,29 +210,45 @@ def build(
         )
 
     def on_change(
-        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, reference: Raw = None, *values: Raw
+        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, cut_out: Raw = None, *values: Raw
     ) -> tuple:
         if file is None:
             return (gr.skip(),) * len(outputs)
-        return on_cleanup(request, progress, file, reference, *values)
-
-    def on_open(
-        request: gr.Request, progress: gr.Progress = PROGRESS, file: Raw = None, reference: Raw = None, *values: Raw
-    ) -> tuple:
-        if file is not None:
-            return (gr.skip(),) * (len(outputs) + 1)
-        [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
-        looks, *results = on_cleanup(request, progress, file_record(path), reference, *values)
-        return looks | {"value": path}, *results, path
+        return on_cleanup(request, progress, file, cut_out, *values)
 
     @errors.in_the_page()
-    def on_upload(file: Raw) -> tuple:
+    def on_open(request: gr.Request, file: Raw) -> tuple:
+        if file is not None:
+            return gr.skip(), gr.skip(), False
+        in_turn = turns.begin(request.session_hash)
+        [(path, _)] = sample.draw(library, Sample(library.default, seed=1, count=1)).gallery()
+        try:
+            in_turn()
+        except Superseded:  # by a picture of the visitor's own
+            return gr.skip(), gr.skip(), False
+        return path, path, True
+
+    def on_opened(
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+        is_sample: Raw = None,
+        file: Raw = None,
+        cut_out: Raw = None,
+        *values: Raw,
+    ) -> tuple:
+        if not is_sample:
+            return (gr.skip(),) * len(outputs)
+        return on_change(request, progress, file, cut_out, *values)
+
+    @errors.in_the_page()
+    def on_upload(request: gr.Request, file: Raw) -> tuple:
+        turns.begin(request.session_hash)
         path = received(file)
         return gr.skip() if path == file["path"] else path, path
 
     @errors.in_the_page()
-    def on_reference(file: Raw) -> None:
-        copy_alpha(NOTHING, named(*upload(file, "reference")))  # before every turn of a dial would say so
+    def on_cut_out(file: Raw) -> None:
+        copy_alpha(NOTHING, named(*upload(file, "cut_out")))  # before every turn of a dial would say so
 
     def on_leave(request: gr.Request) -> None:
         turns.begin(request.session_hash)  # what is being made for nobody stops
@@ -239,7 +257,7 @@ def build(
         return gr.update(visible=scale == EXACT)
 
     values = [scale, size, method, denoise, flat, colours, palette, corners]
-    inputs, outputs = [image, reference, *values], [image, result, file, sizes]
+    inputs, outputs = [image, cut_out, *values], [image, result, file, sizes]
     quietly = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
     # A picture may take a minute, which nobody else shall wait for; of one visitor's own calls the last one counts.
     lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES}
@@ -256,13 +274,14 @@ def build(
     uploaded.success(**clearing).then(on_change, **cleaning)
     # What cannot be read does not take the place of what could, even where that had been cleared away for it.
     uploaded.failure(lambda path: path, kept, image, **quietly).then(on_change, **cleaning)
-    masked = reference.upload(on_reference, reference, **quietly)
+    masked = cut_out.upload(on_cut_out, cut_out, **quietly)
     masked.success(on_change, **cleaning)
-    masked.failure(lambda: None, outputs=reference, **quietly)
-    reference.clear(on_change, **cleaning)
+    masked.failure(lambda: None, outputs=cut_out, **quietly)
+    cut_out.clear(on_change, **cleaning)
     image.clear(**clearing).then(on_leave, **quietly)
     demo.unload(on_leave)
-    tab.select(on_open, inputs, [*outputs, kept], **lanes, show_progress="hidden")
+    opening = tab.select(on_open, image, [image, kept, opened], **quietly)
+    opening.success(on_opened, **cleaning | {"inputs": [opened, *inputs]})
     for outlet in outlets:
         sent = outlet.button.click(taking(outlet), outlet.inputs, [tabs, image, kept], js=outlet.js, **quietly)
         sent.success(**clearing).then(on_change, **cleaning).then(None, js=TO_RESULT_JS, **controls.PRIVATE)
