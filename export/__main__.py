@@ -20,8 +20,9 @@ class ExportArgs:
     """Folder of the run, or a checkpoint."""
     out: Path
     """Folder to write, such as weights/NAME; its name becomes the model's."""
-    precision: Literal["int16", "fp32"] = "int16"
-    """How the weights are stored; the model computes in fp32 either way, and int16 takes half the space."""
+    precision: Literal["auto", "int8", "int16", "fp32"] = "auto"
+    """int16 (auto for a generator) or fp32: how the weights are stored of a model that computes in fp32; int8 (auto for
+    an upscaler): the inner convolutions compute in 8 bits, in two thirds of the time."""
 
 
 def main() -> int:
@@ -29,15 +30,24 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
-        export = export_upscaler if is_upscaler(args.run) else export_bundle
-        difference = export(args.run, args.out, int16=args.precision == "int16")
+        agreement = export(args.run, args.out, args.precision)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    print(f"{args.out}: ONNX Runtime and torch differ by at most {difference} grey level{'s' * (difference != 1)}")
+    print(f"{args.out}: {agreement}")
     return 0
+
+
+def export(run: Path, out: Path, precision: str) -> str:
+    """Export the run by its kind; in words how near the graphs come to torch. Raises ValueError."""
+    if is_upscaler(run):
+        return export_upscaler(run, out, "int8" if precision == "auto" else precision)
+    if precision == "int8":
+        raise ValueError("--precision int8 is for upscalers; a generator's pictures would change")
+    difference = export_bundle(run, out, int16=precision != "fp32")
+    return f"ONNX Runtime and torch differ by at most {difference} grey level{'s' * (difference != 1)}"
 
 
 if __name__ == "__main__":

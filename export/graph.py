@@ -43,7 +43,11 @@ def export_graph(
             external_data=False,
             verbose=False,
         )
-    model = program.model_proto
+    return packed(program.model_proto, spec, int16)
+
+
+def packed(model: onnx.ModelProto, spec: str, int16: bool) -> bytes:
+    """The model as a file with its spec, weights stored as int16 if asked for. Raises as `export_graph`."""
     strip(model)
     if int16:
         store_int16(model)
@@ -52,7 +56,8 @@ def export_graph(
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString(deterministic=True)
     if len(data) > MAX_BYTES:
-        raise ValueError(f"{output} would take {len(data) / 1e6:.1f} MB, over {MAX_BYTES / 1e6:.0f}: train it narrower")
+        what = model.graph.output[0].name
+        raise ValueError(f"{what} would take {len(data) / 1e6:.1f} MB, over {MAX_BYTES / 1e6:.0f}: train it narrower")
     return data
 
 

@@ -17,12 +17,12 @@ SIDE = 64  # pixels of the small pictures that the card shows and measures
 SHOWN = len(UNSEEN)
 
 
-def write_card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, difference: int) -> None:
+def write_card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, agreement: str) -> None:
     """Write README.md in the Hugging Face form and, beside it, what the graph makes of drawings it never saw."""
     enlarge = open_upscaler(folder).enlarge
     unseen = [pair for pair in pairs(SIDE, spec.scale) if not pair.own][::2]
     save_png(folder / SHEET, sheet(unseen[:SHOWN], enlarge, spec.scale))
-    (folder / CARD).write_text(card(folder, spec, cfg, facts, difference), "utf-8")
+    (folder / CARD).write_text(card(folder, spec, cfg, facts, agreement), "utf-8")
 
 
 def sheet(shown: list[Pair], enlarge: Enlarge, scale: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def sheet(shown: list[Pair], enlarge: Enlarge, scale: int) -> np.ndarray:
     return contact_sheet(np.concatenate(rows), len(shown), gap=4)
 
 
-def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, difference: int) -> str:
+def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, agreement: str) -> str:
     """The text of the card, with what the graph reaches on the fixed set of drawings."""
     upscaler = open_upscaler(folder)
     size = (folder / UPSCALER).stat().st_size
@@ -90,6 +90,5 @@ error, Muon at {cfg.muon_lr:g} for the inner convolutions and Adam at {cfg.lr:g}
 height and width. An output pixel depends on input pixels at most {spec.receptive_radius} away: tiles that overlap by
 so much give the same picture.
 
-`upscaler.onnx` {size / 1e6:.2f} MB. ONNX Runtime and torch differ by at most {difference} grey
-level{"s" * (difference != 1)}.
+`upscaler.onnx` {size / 1e6:.2f} MB. {agreement}.
 """
