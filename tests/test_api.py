@@ -1,6 +1,7 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import av
 import httpx
@@ -116,11 +117,12 @@ def test_the_record_of_a_clean_picture_is_the_call_that_makes_it_again(
     assert len(np.unique(image[image[..., 3] > 0][:, :3], axis=0)) <= 2
     record["colours"] = ", ".join(record["colours"])
     assert Path(client.predict(image=file, **record, api_name="/cleanup")).read_bytes() == Path(path).read_bytes()
-    reference = np.zeros((9, 9, 4), np.uint8)
-    reference[3:6] = 255
-    save_png(tmp_path / "mask.png", reference)
-    cut = client.predict(image=file, reference=handle_file(tmp_path / "mask.png"), size="9", api_name="/cleanup")
-    assert np.array_equal(load_image(Path(cut))[..., 3], reference[..., 3])
+    mask = np.zeros((9, 9, 4), np.uint8)
+    mask[3:6] = 255
+    save_png(tmp_path / "mask.png", mask)
+    cut = client.predict(image=file, cut_out=handle_file(tmp_path / "mask.png"), size="9", api_name="/cleanup")
+    assert np.array_equal(load_image(Path(cut))[..., 3], mask[..., 3])
+    assert record_of(cut)["cut_out"] == "mask.png"
 
 
 @pytest.mark.parametrize(
@@ -171,11 +173,38 @@ def test_psi_that_is_not_a_number_is_refused_however_it_comes(server: Server):
         assert started.status_code == 422
 
 
-def test_a_file_that_was_not_uploaded_is_not_read(client: Client, server: Server):
-    record = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    started = httpx.post(f"{server.url}gradio_api/call/cleanup", json={"data": [record, 2, "auto"]}).json()
-    answer = httpx.get(f"{server.url}gradio_api/call/cleanup/{started['event_id']}").text
-    assert "event: error" in answer and "root:" not in answer
+def as_uploaded(path: Path | str) -> dict:
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def called(server: Server, image: dict, cut_out: dict | None = None) -> str:
+    """What the call answers, as a program sees it that does not use Gradio's client."""
+    data = [image, 2, "", "", "auto", 1, 0, "0", 0, cut_out]
+    started = httpx.post(f"{server.url}gradio_api/call/cleanup", json={"data": data}).json()
+    return httpx.get(f"{server.url}gradio_api/call/cleanup/{started['event_id']}").text
+
+
+def clicked(server: Server, image: dict, cut_out: dict | None = None) -> str:
+    """What the page is answered when "Clean up" is clicked."""
+    events = httpx.get(f"{server.url}config").json()["dependencies"]
+    [event] = [event["id"] for event in events if event["api_name"] == "on_cleanup"]
+    data = [image, cut_out, "2", "", "auto", 1, 0, 0, "", 0]
+    body = {"data": data, "fn_index": event, "session_hash": uuid4().hex}
+    httpx.post(f"{server.url}gradio_api/queue/join", json=body).raise_for_status()
+    address = f"{server.url}gradio_api/queue/data?session_hash={body['session_hash']}"
+    with httpx.stream("GET", address, timeout=30) as answer:
+        return next(line for line in answer.iter_lines() if "process_completed" in line)
+
+
+@pytest.mark.parametrize("send", [called, clicked])
+def test_a_file_that_was_not_uploaded_is_not_read(server: Server, tmp_path: Path, send: Callable[..., str]):
+    save_png(tmp_path / "cat.png", np.zeros((8, 6, 4), np.uint8))
+    with (tmp_path / "cat.png").open("rb") as file:
+        [path] = httpx.post(f"{server.url}gradio_api/upload", files={"files": file}).json()
+    assert "cat-12x16.png" in send(server, as_uploaded(path))
+    for image, cut_out in ((tmp_path / "cat.png", None), ("/etc/passwd", None), (path, "/etc/passwd")):
+        answer = send(server, as_uploaded(image), cut_out and as_uploaded(cut_out))
+        assert "was not uploaded by a user" in answer and "-12x16.png" not in answer and "root:" not in answer
 
 
 def test_an_image_that_is_none_is_named(client: Client, tmp_path: Path):

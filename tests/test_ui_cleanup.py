@@ -1,15 +1,22 @@
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
+from gradio.blocks import BlockFunction
 from PIL import Image
 from tiny_bundle import CRITTERS, write_bundle
 
+from ganapp.contract import BundleError
 from ganapp.images import ImageError, load_image, save_png
 from ganapp.serve.cleanup import METHODS, Cleanup
+from ganapp.serve.generator import Generator
 from ganapp.serve.library import Library
-from ganapp.ui.cleaner import Cleaned
-from ganapp.ui.cleanup import LABELS, MADE, SIZES, checked, methods, received, story
+from ganapp.ui.cleaner import Cleaned, Cleaner
+from ganapp.ui.cleanup import LABELS, MADE, SIZES, build, checked, methods, received, story
 from ganapp.ui.files import file_record
 
 DEFAULTS = {
@@ -82,3 +89,72 @@ def test_an_upload_that_is_no_picture_is_refused_by_its_name(tmp_path: Path):
 def test_the_story_tells_the_size_it_had_and_has_and_what_made_it(method: str):
     line = story(Cleaned("a.png", "b.png", (64, 32), (631, 316), method))
     assert "64 × 32 → 631 × 316" in line and MADE[method] in line
+
+
+# The handlers, called as Gradio calls them
+
+
+VISITOR = SimpleNamespace(session_hash="visitor")
+SKIP = gr.skip()
+
+
+class Busy(Library):
+    """A library that does something else while it opens a generator."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    def generator(self, name: str) -> Generator:
+        self.meanwhile()
+        return super().generator(name)
+
+
+def handlers(library: Library) -> dict[str, BlockFunction]:
+    """The tab's events by the names of their handlers; of several the last one's."""
+
+    async def built() -> gr.Blocks:  # in a loop, or else Gradio opens one of its own and leaves it open
+        with gr.Blocks() as demo, gr.Tabs() as tabs, gr.Tab("Cleanup", id="cleanup") as tab:
+            build(library, Cleaner(library), demo, tabs, tab, [])
+        return demo
+
+    return {event.name: event for event in asyncio.run(built()).fns.values()}
+
+
+def test_a_bad_value_does_not_end_what_is_being_made(library: Library, tmp_path: Path):
+    clean = handlers(library)["on_cleanup"].fn
+    save_png(tmp_path / "cat.png", np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    file = file_record(str(tmp_path / "cat.png"))
+
+    def give_a_bad_value(share: float) -> None:
+        with pytest.raises(gr.Error, match="denoise must be"):
+            clean(VISITOR, lambda share: None, file, None, *(DEFAULTS | {"denoise": 2}).values())
+
+    _, _, path, _ = clean(VISITOR, give_a_bad_value, file, None, *DEFAULTS.values())
+    assert load_image(Path(path)).shape == (160, 160, 4)
+
+
+def test_opening_the_tab_sets_a_sample_and_nothing_that_is_made_of_it(library: Library):
+    event = handlers(library)["on_open"]
+    assert [component.elem_id for component in event.outputs if component.elem_id] == ["cleanup-in"]
+    path, kept, opened = event.fn(VISITOR, None)
+    assert path == kept and opened and load_image(Path(path)).shape == (16, 16, 4)
+    assert event.fn(VISITOR, file_record(path)) == (SKIP, SKIP, False)
+
+
+def test_a_sample_does_not_take_the_place_of_what_is_uploaded_meanwhile(weights_dir: Path, tmp_path: Path):
+    library = Busy(weights_dir)
+    events = handlers(library)
+    save_png(tmp_path / "cat.png", PIXELS)
+    file = file_record(str(tmp_path / "cat.png"))
+    library.meanwhile = lambda: events["on_upload"].fn(VISITOR, file)
+    assert events["on_open"].fn(VISITOR, None) == (SKIP, SKIP, False)
+
+
+def test_a_model_that_breaks_when_the_tab_is_opened_is_a_message(weights_dir: Path):
+    library = Busy(weights_dir)
+
+    def broken() -> None:
+        raise BundleError("mapping.onnx: <broken>")
+
+    library.meanwhile = broken
+    with pytest.raises(gr.Error, match=r"mapping\.onnx: &lt;broken&gt;"):
+        handlers(library)["on_open"].fn(VISITOR, None)

@@ -281,7 +281,7 @@ def build(
     image.clear(**clearing).then(on_leave, **quietly)
     demo.unload(on_leave)
     opening = tab.select(on_open, image, [image, kept, opened], **quietly)
-    opening.success(on_opened, **cleaning | {"inputs": [opened, *inputs]})
+    opening.success(on_opened, **cleaning | {"inputs": [opened, *inputs], "show_progress": "hidden"})
     for outlet in outlets:
         sent = outlet.button.click(taking(outlet), outlet.inputs, [tabs, image, kept], js=outlet.js, **quietly)
         sent.success(**clearing).then(on_change, **cleaning).then(None, js=TO_RESULT_JS, **controls.PRIVATE)
