@@ -11,6 +11,7 @@ import torch
 from test_sr import TINY
 from tiny_run import write_dataset
 
+import export.upscaler
 from export.upscaler import export_upscaler, is_upscaler, write_upscaler
 from ganapp.contract import CARD, SPEC_KEY, UPSCALER, UpscalerSpec
 from ganapp.models.carn import CARN, CARNConfig
@@ -32,7 +33,7 @@ def sr_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bundle(sr_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("weights") / "up"
-    assert export_upscaler(sr_run, out) <= 1  # it compares the graph with torch
+    assert "at most" in export_upscaler(sr_run, out)  # it compares the graph with torch
     return out
 
 
@@ -65,6 +66,25 @@ def test_the_spec_tells_scale_radius_and_training(bundle: Path):
     assert (spec.name, spec.scale, spec.receptive_radius) == ("up", 2, 4)
     assert spec.training["architecture"] == "carn" and spec.training["kimg"] == 0.0
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+
+
+def test_residual_blocks_compute_in_8_bits_and_nothing_else_does(bundle: Path):
+    nodes = onnx.load(bundle / UPSCALER).graph.node
+    by_output = {output: node for node in nodes for output in node.output}
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    for at in (0, 1):  # what goes in, and the weights
+        in_8_bits = [by_output.get(node.input[at], node).op_type == "DequantizeLinear" for node in convolutions]
+        assert sum(in_8_bits) == 2 * TINY.network.blocks * TINY.network.units
+        assert not in_8_bits[0] and not in_8_bits[-1]
+
+
+def test_a_network_that_8_bits_would_spoil_is_not_published(
+    sr_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(export.upscaler, "MAX_DEVIATION", -1.0)
+    with pytest.raises(ValueError, match="--precision int16"):
+        export_upscaler(sr_run, tmp_path / "up")
+    assert not (tmp_path / "up").exists()
 
 
 def test_the_card_shows_and_measures_drawings_that_it_never_saw(bundle: Path):
