@@ -13,7 +13,7 @@ import pytest
 from conftest import Server
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from ganapp.images import encode_png, save_png
+from ganapp.images import encode_png, load_image, save_png
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (
@@ -303,6 +303,20 @@ def test_an_upload_that_cannot_be_read_costs_nothing_that_was_there(visit: Visit
     expect(shown).to_have_attribute("src", file, timeout=10_000)
     expect(after(page)).to_have_attribute("src", result, timeout=10_000)
     expect(page.locator("#cleanup-method").get_by_label("Lanczos")).to_be_checked()
+
+
+def test_both_halves_begin_and_end_in_the_same_row(visit: Visit, tmp_path: Path):
+    save_png(tmp_path / "red.png", np.full((40, 40, 3), (255, 0, 0), np.uint8))
+    visit.page.set_viewport_size({"width": 1440, "height": 900})
+    page = visit.open()
+    visit.tab("Cleanup")
+    expect(after(page)).to_have_js_property("naturalWidth", 64, timeout=20_000)
+    upload(page, tmp_path / "red.png")
+    expect(after(page)).to_have_js_property("naturalWidth", 160, timeout=10_000)
+    shot = load_image(page.locator("#cleanup-out .slider-wrap").screenshot())
+    middle = shot.shape[1] // 2
+    before, now = (np.flatnonzero(shot[:, x, 1] < 128)[[0, -1]].tolist() for x in (middle - 80, middle + 80))
+    assert before == now
 
 
 def test_of_many_sizes_chosen_in_a_hurry_the_last_one_is_shown(visit: Visit):

@@ -204,7 +204,7 @@ def test_flattening_takes_little_beside_the_picture(channels: int):
     flatten(image, 0.5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 25 * 3000 * 1500
+    assert peak < 14 * 3000 * 1500
 
 
 # Pixel art
