@@ -94,7 +94,8 @@ def train_sr(
     elif init is not None:
         tensors, its_cfg, its_facts = load_sr(init / FILE if init.is_dir() else init)
         state.begin_from(tensors)
-        facts = replace(facts, init=f"{its_facts.seen / 1000:.1f} kimg at scale {its_cfg.network.scale}")
+        before = f"{its_facts.init}, then " if its_facts.init else ""
+        facts = replace(facts, init=f"{before}{its_facts.seen / 1000:.1f} kimg at scale {its_cfg.network.scale}")
     order = np.random.default_rng(len(pictures)).permutation(len(pictures))  # the same are held out of every run
     residuals = [residuals_of(bundle) for bundle in samples]
     run = SRRun(state, cfg, facts, pictures, order[held_out:], order[:held_out], residuals, out)
