@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganapp.data.patches import Pictures, clean_patch, draw_pairs
+from ganapp.data.patches import Pictures, clean_patch, draw_pairs, recoloured
 from ganapp.images import save_png
 
 
@@ -54,6 +54,16 @@ def test_transparent_parts_take_a_plain_colour_or_show_as_grey_alpha():
         patch, same = (clean_patch(each, 64, np.random.default_rng(seed)) for each in (image, hidden))
         assert np.array_equal(patch, same)
         assert len(np.unique(patch.reshape(-1, 3), axis=0)) <= 2
+
+
+def test_some_patches_are_grey_some_negative_and_some_in_full_contrast():
+    image = np.full((64, 64, 3), [40, 90, 60], np.uint8)
+    image[20:40] = [180, 100, 120]
+    patches = [recoloured(image, np.random.default_rng(seed)) for seed in range(300)]
+    grey = [len(np.unique(patch[0, 0])) == 1 for patch in patches]
+    full = [patch.min() == 0 and patch.max() == 255 for patch in patches]
+    dark = [patch[0, 0].mean() > patch[30, 30].mean() for patch in patches]
+    assert 0.08 < np.mean(grey) < 0.25 and 0.2 < np.mean(full) < 0.4 and 0.2 < np.mean(dark) < 0.4
 
 
 def test_patches_are_mostly_not_flat():

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 SMALLEST = 96  # pixels a side that a picture may be reduced to before it is cut
 CACHE = 2 * 2**30  # bytes of decoded pictures that are kept
 PLACES = 4  # looked at for the one with most to learn; one alone costs 0.5 dB after two minutes
+P_GREY, P_CONTRAST, P_NEGATIVE = 0.15, 0.3, 0.3  # see `recoloured`
+FAINT = 32  # grey levels between darkest and lightest; less is not stretched, or gradients would fall into steps
 P_ALPHA = 0.25  # of the pictures with transparency: the patch shows their alpha, which is enlarged the same way
 
 
@@ -94,7 +96,21 @@ def clean_patch(image: np.ndarray, side: int, random: Random) -> np.ndarray:
     places = [image[top : top + cut, left : left + cut] for top, left in corners]
     patch = opaque(resize(max(places, key=detail), (side, side)), random)
     patch = np.rot90(patch, random.integers(4))[:, :: random.choice([-1, 1])]
-    return np.ascontiguousarray(patch[..., random.permutation(3)])
+    return np.ascontiguousarray(recoloured(patch, random))
+
+
+def recoloured(patch: np.ndarray, random: Random) -> np.ndarray:
+    """The patch [H, W, 3] with its channels in another order; some grey, in full contrast, as a negative.
+
+    Whatever art there is to learn from, black ink on white paper is then among it.
+    """
+    patch = patch[..., random.permutation(3)]
+    if random.random() < P_GREY:
+        patch = patch[..., :1].repeat(3, 2)
+    low, high = int(patch.min()), int(patch.max())
+    if random.random() < P_CONTRAST and high - low >= FAINT:
+        patch = ((patch - low) * (255 / (high - low))).round().astype(np.uint8)
+    return 255 - patch if random.random() < P_NEGATIVE else patch
 
 
 def detail(image: np.ndarray) -> float:
