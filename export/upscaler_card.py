@@ -47,7 +47,7 @@ def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, agreem
         for group, title in (("own", f"{len(OWN)} styles of `illustrations`"), ("unseen", f"{len(UNSEEN)} others")):
             ours, plain = found["this"][group], found["bicubic"][group]
             rows += f"| {what}, {title} | {plain.psnr:.2f} | {ours.psnr:.2f} | {plain.ssim:.3f} | {ours.ssim:.3f} |\n"
-    begun = f"Begun with the weights of a run of {facts.init}. " if facts.init else ""
+    begun = f"Begun with the weights of {facts.init}. " if facts.init else ""
     errors = f", and the errors of samples of {facts.samples}" if facts.samples else ""
     return f"""---
 license: {facts.licence or "unknown"}
