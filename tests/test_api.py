@@ -188,7 +188,7 @@ def clicked(server: Server, image: dict, cut_out: dict | None = None) -> str:
     """What the page is answered when "Clean up" is clicked."""
     events = httpx.get(f"{server.url}config").json()["dependencies"]
     [event] = [event["id"] for event in events if event["api_name"] == "on_cleanup"]
-    data = [image, cut_out, "2", "", "auto", 1, 0, 0, "", 0]
+    data = [image, cut_out, "2", "", "auto", 1, 0, 0, "", 0, 1.0]
     body = {"data": data, "fn_index": event, "session_hash": uuid4().hex}
     httpx.post(f"{server.url}gradio_api/queue/join", json=body).raise_for_status()
     address = f"{server.url}gradio_api/queue/data?session_hash={body['session_hash']}"

@@ -126,9 +126,9 @@ def test_a_bad_value_does_not_end_what_is_being_made(library: Library, tmp_path:
 
     def give_a_bad_value(share: float) -> None:
         with pytest.raises(gr.Error, match="denoise must be"):
-            clean(VISITOR, lambda share: None, file, None, *(DEFAULTS | {"denoise": 2}).values())
+            clean(VISITOR, lambda share: None, file, None, *(DEFAULTS | {"denoise": 2}).values(), 2.0)
 
-    _, _, path, _ = clean(VISITOR, give_a_bad_value, file, None, *DEFAULTS.values())
+    _, _, path, _ = clean(VISITOR, give_a_bad_value, file, None, *DEFAULTS.values(), 1.0)
     assert load_image(Path(path)).shape == (160, 160, 4)
 
 

@@ -36,6 +36,9 @@ SLIDER_JS = Path(__file__).with_name("slider.js").read_text(encoding="utf-8")
 # A result beside another picture than its own would be taken for that picture's.
 CLEAR_JS = "() => [null, null, '']"
 
+# The last input of a call is the moment when it was asked for.
+MOMENT_JS = "(...inputs) => [...inputs.slice(0, -1), performance.timeOrigin + performance.now()]"
+
 # A small screen shows where the button was, which is nowhere in particular on this tab.
 TO_RESULT_JS = """() => document.querySelector("#cleanup-out")?.scrollIntoView({ block: "nearest" })"""
 
@@ -190,14 +193,15 @@ def build(
     ) -> tuple:
         if file is None:
             raise ValueError("Choose a picture first.")
+        *values, moment = values
         asked = checked(library, *values)  # before the turn: a bad value must not end what is being made
-        in_turn = turns.begin(request.session_hash)
 
         def passed(share: float) -> None:
             in_turn()
             progress(share)
 
         try:
+            in_turn = turns.begin(request.session_hash, moment)
             cleaned = cleaner.clean(file, asked, cut_out, passed)
             in_turn()
         except Superseded:
@@ -257,11 +261,12 @@ def build(
         return gr.update(visible=scale == EXACT)
 
     values = [scale, size, method, denoise, flat, colours, palette, corners]
-    inputs, outputs = [image, cut_out, *values], [image, result, file, sizes]
+    moment = gr.Number(visible=False)  # when a call was asked for
+    inputs, outputs = [image, cut_out, *values, moment], [image, result, file, sizes]
     quietly = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
     # A picture may take a minute, which nobody else shall wait for; of one visitor's own calls the last one counts.
     lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES}
-    cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": result, **lanes}
+    cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": result, "js": MOMENT_JS, **lanes}
     clearing = {"fn": None, "js": CLEAR_JS, "outputs": [result, file, sizes], **controls.PRIVATE}
     go.click(on_cleanup, **cleaning, trigger_mode="multiple")
     for field in (size, palette):

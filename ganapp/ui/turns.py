@@ -16,15 +16,24 @@ class Turns:
 
     def __init__(self) -> None:
         self._newest: OrderedDict[str | None, int] = OrderedDict()
+        self._asked: dict[str | None, float] = {}  # when the newest call was asked for, by the visitor's clock
         self._lock = threading.Lock()
 
-    def begin(self, visitor: str | None) -> Callable[[], None]:
-        """Begin a call; what comes back raises Superseded from when a newer call of the same visitor has begun."""
+    def begin(self, visitor: str | None, asked: float | None = None) -> Callable[[], None]:
+        """Begin a call; what comes back raises Superseded from when a newer call of the same visitor has begun.
+
+        Two calls asked for at nearly the same time may begin in the wrong order: `asked` tells, by the visitor's
+        clock, and raises Superseded at once for a call that is older than one that has begun.
+        """
         with self._lock:
+            if asked is not None:
+                if asked < self._asked.get(visitor, asked):
+                    raise Superseded
+                self._asked[visitor] = asked
             turn = self._newest.pop(visitor, 0) + 1
             self._newest[visitor] = turn
             while len(self._newest) > MOST:
-                self._newest.popitem(last=False)
+                self._asked.pop(self._newest.popitem(last=False)[0], None)
 
         def check() -> None:
             if self._newest.get(visitor, turn) != turn:
