@@ -163,6 +163,7 @@ def story(cfg: SRConfig, facts: SRFacts) -> dict[str, str | int | float]:
         "licence": facts.licence or "unknown",
         "statement": facts.statement,
         "samples": facts.samples,
+        "doodles": cfg.doodles,
         "init": facts.init,
         "kimg": round(facts.seen / 1000, 1),
         "patch": cfg.patch,

@@ -49,8 +49,9 @@ def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, agreem
             rows += f"| {what}, {title} | {plain.psnr:.2f} | {ours.psnr:.2f} | {plain.ssim:.3f} | {ours.ssim:.3f} |\n"
     begun = f"Begun with the weights of {facts.init}. " if facts.init else ""
     errors = f", and the errors of samples of {facts.samples}" if facts.samples else ""
+    doodles = f" {cfg.doodles:.0%} of the patches show a drawing made up at random instead." if cfg.doodles else ""
     return f"""---
-license: {facts.licence or "unknown"}
+license: {"other" if ", " in facts.licence else facts.licence or "unknown"}
 library_name: onnx
 pipeline_tag: image-to-image
 tags: [super-resolution, denoising, carn, ganapp, onnx]
@@ -68,7 +69,7 @@ network, the original. Each is of a DiceBear style that the collection `illustra
 
 {facts.statement or f"Trained on {facts.dataset}; ask its author for the terms of use."}
 {facts.count:,} pictures (`{facts.dataset}`), made worse on the fly: reduced by one of {len(KERNELS)} kernels, blurred,
-with Gaussian and salt-and-pepper noise, JPEG at quality {QUALITY[0]} to {QUALITY[1]}{errors}.
+with Gaussian and salt-and-pepper noise, JPEG at quality {QUALITY[0]} to {QUALITY[1]}{errors}.{doodles}
 
 ## Reached
 

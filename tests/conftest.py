@@ -14,6 +14,7 @@ from drawn_upscaler import write_graph
 from tiny_bundle import CRITTERS, FACES, PLAIN, write_bundle
 from tiny_run import TINY, write_dataset
 
+from ganapp.metrics import restoration
 from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator
 from ganapp.serve.library import Library
 from ganapp.train.loop import train
@@ -105,3 +106,17 @@ def run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "shapes"
     train(shapes, out, TINY, Budget(kimg=0.08), device="cpu")
     return out
+
+
+@pytest.fixture
+def few_drawings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The sets that upscalers are measured on, cut to styles that load fast."""
+    for name, styles in (("PICTURES", ("patchwork", "lorelei", "thumbs")), ("STRANGERS", ("big-smile", "fun-emoji"))):
+        chosen = [picture for picture in getattr(restoration, name) if picture[0] in styles]
+        monkeypatch.setattr(restoration, name, tuple(chosen))
+    cached = (restoration.pairs, restoration.rgba_pairs)
+    for function in cached:
+        function.cache_clear()
+    yield
+    for function in cached:
+        function.cache_clear()

@@ -26,7 +26,7 @@ def sr_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a few steps on a prepared dataset."""
     data = write_dataset(tmp_path_factory.mktemp("data") / "shapes")
     out = tmp_path_factory.mktemp("runs") / "up"
-    train_sr(data, out, TINY, device="cpu")
+    train_sr((data,), out, TINY, device="cpu")
     return out
 
 

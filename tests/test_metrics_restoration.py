@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganapp.data.avatars import HELD_OUT, ILLUSTRATIONS
+from ganapp.data.avatars import HELD_OUT, ILLUSTRATIONS, load_style
 from ganapp.images import resize
-from ganapp.metrics import restoration
 from ganapp.metrics.likeness import psnr, ssim
-from ganapp.metrics.restoration import PICTURES, Pair, compare, degrade, likeness, pairs, reduce, rgba_pairs
+from ganapp.metrics.restoration import PICTURES, STRANGERS, Pair, compare, degrade, likeness, pairs, reduce, rgba_pairs
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:
@@ -15,18 +14,6 @@ def noise(seed: int, *shape: int) -> np.ndarray:
 
 def flat(value: int, side: int = 32) -> np.ndarray:
     return np.full((side, side, 3), value, np.uint8)
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch):
-    """The fixed set cut to pictures of styles that load fast."""
-    chosen = [picture for picture in PICTURES if picture[0] in ("patchwork", "lorelei", "thumbs")]
-    monkeypatch.setattr(restoration, "PICTURES", tuple(chosen))
-    for cached in (pairs, rgba_pairs):
-        cached.cache_clear()
-    yield
-    for cached in (pairs, rgba_pairs):
-        cached.cache_clear()
 
 
 def test_a_picture_is_like_itself():
@@ -64,6 +51,12 @@ def test_half_of_the_set_is_of_styles_held_out_and_no_seed_is_a_datasets():
     assert {style for style in styles if style not in HELD_OUT} <= set(ILLUSTRATIONS)
     for style, seed in PICTURES:  # `generate` draws f"{style}-{number}"
         assert not seed.removeprefix(f"{style}-").isdigit()
+
+
+def test_strangers_are_drawn_in_styles_under_other_licences_than_all_that_is_trained_on():
+    for style, _ in STRANGERS:
+        assert load_style(style).meta().license().name() != "CC0 1.0"
+        assert style not in ILLUSTRATIONS + HELD_OUT
 
 
 def test_a_picture_is_degraded_by_its_name_alone():
@@ -113,7 +106,7 @@ def test_methods_are_scored_by_group():
     assert found["all"].psnr == pytest.approx((found["own"].psnr + found["unseen"].psnr) / 2)
 
 
-def test_the_pictures_are_what_they_are_reduced_from(few: None):
+def test_the_pictures_are_what_they_are_reduced_from(few_drawings: None):
     for pair, clean in zip(pairs(32), pairs(32, degraded=False), strict=True):
         assert pair.original.shape == (64, 64, 3) and pair.small.shape == (32, 32, 3)
         assert np.array_equal(pair.original, clean.original) and pair.own == (pair.name == "patchwork-held-0")
@@ -121,7 +114,7 @@ def test_the_pictures_are_what_they_are_reduced_from(few: None):
         assert psnr(enlarged, clean.original) > psnr(resize(pair.small, (64, 64)), pair.original) > 15
 
 
-def test_of_the_rgba_pictures_some_are_cut_out_and_all_have_round_corners(few: None):
+def test_of_the_rgba_pictures_some_are_cut_out_and_all_have_round_corners(few_drawings: None):
     noisy, clean = rgba_pairs(32), rgba_pairs(32, noisy_alpha=False)
     assert [pair.cut_out() for pair in noisy] == [pair.name.startswith("lorelei") for pair in noisy]
     for a, b in zip(noisy, clean, strict=True):

@@ -10,23 +10,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ganapp.contract import SPEC_KEY, UPSCALER, UpscalerSpec
-from ganapp.metrics import restoration
-from ganapp.metrics.restoration import PICTURES, pairs, rgba_pairs
 from ganapp.metrics.restoration_command import run
 from ganapp.serve.session import usable_cpus
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The fixed set cut to pictures of styles that load fast; the CPUs of this process given back."""
+def on_few_drawings(few_drawings: None) -> Iterator[None]:
+    """The fixed sets cut short; the CPUs of this process given back."""
     cpus = os.sched_getaffinity(0) if sys.platform == "linux" else set()
-    chosen = [picture for picture in PICTURES if picture[0] in ("patchwork", "lorelei", "thumbs")]
-    monkeypatch.setattr(restoration, "PICTURES", tuple(chosen))
-    for cached in (pairs, rgba_pairs):
-        cached.cache_clear()
     yield
-    for cached in (pairs, rgba_pairs):
-        cached.cache_clear()
     if cpus:
         os.sched_setaffinity(0, cpus)
 
@@ -67,24 +59,25 @@ def test_every_upscaler_is_measured_at_its_scale(tmp_path: Path, capsys: pytest.
     assert text.index("x2 on 5 illustrations, 4 of them of styles") < text.index("tiny-x2") < text.index("x4 on 5")
     methods = [row[0] for row in rows(text)]
     filters = ["nearest", "bicubic", "Lanczos", "median 3x3, Lanczos", "bilateral, Lanczos"]
-    assert methods == [*filters, "tiny-x2"] * 3 + [*filters, "tiny-x4"] * 3
+    assert methods == [*filters, "tiny-x2"] * 4 + [*filters, "tiny-x4"] * 4
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     assert [(task["kind"], task["scale"], task["side"]) for task in found] == [
         (kind, scale, side)
         for scale in (2, 4)
-        for kind, side in (("degraded", 16), ("clean", 16), ("degraded", 24), ("clean", 24), ("rgba", 16), ("rgba", 16))
+        for kind, side in [(k, s) for s in (16, 24) for k in ("degraded", "clean", "strangers")] + [("rgba", 16)] * 2
     ]
-    for task in found[:4]:  # all in RGB
+    for task in found[:6]:  # all in RGB
         ours, same = (task["scores"][name]["all"] for name in ("tiny-x2", "nearest"))
         assert (ours["psnr"], ours["ssim"]) == (same["psnr"], same["ssim"])
     scores = found[0]["scores"]["bicubic"]
     assert f"{scores['all']['psnr']:.2f} / {scores['all']['ssim']:.4f}" == rows(text)[1][1]
+    assert "2 drawings by other artists" in text and found[2]["scores"]["bicubic"]["all"]["count"] == 2
     assert scores["all"]["count"] == 5 and found[-1]["scores"]["bicubic"]["cut-outs"]["count"] == 2
 
 
 def test_without_weights_and_without_some_methods_the_rest_is_measured(capsys: pytest.CaptureFixture[str]):
     run("x", ["--sides", "16", "--no-peers", "--without", "Lanczos", "nearest"])
-    assert [row[0] for row in rows(capsys.readouterr().out)] == ["bicubic"] * 3
+    assert [row[0] for row in rows(capsys.readouterr().out)] == ["bicubic"] * 4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to CPUs")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganapp.data.patches import Pictures, clean_patch, draw_pairs, recoloured
+from ganapp.data.patches import Pictures, cut_out, draw_pairs, opaque, recoloured
 from ganapp.images import save_png
 
 
@@ -34,7 +34,7 @@ def test_a_broken_file_is_named_once_and_its_neighbour_stands_in(folder: Path, c
     with caplog.at_level(logging.WARNING):
         assert np.array_equal(pictures[1], pictures[2])
         assert np.array_equal(pictures[1], pictures[2])
-    assert [record.getMessage() for record in caplog.records] == ["skipped 1.png: is not an image"]
+    assert [record.getMessage() for record in caplog.records] == [f"skipped {folder / '1.png'}: is not an image"]
 
 
 def test_a_folder_without_a_picture_is_refused(tmp_path: Path):
@@ -51,9 +51,29 @@ def test_transparent_parts_take_a_plain_colour_or_show_as_grey_alpha():
     hidden = image.copy()
     hidden[:, :32, :3] = 99  # a colour nobody sees must not be learnt
     for seed in range(20):
-        patch, same = (clean_patch(each, 64, np.random.default_rng(seed)) for each in (image, hidden))
+        patch, same = (opaque(each, np.random.default_rng(seed)) for each in (image, hidden))
         assert np.array_equal(patch, same)
         assert len(np.unique(patch.reshape(-1, 3), axis=0)) <= 2
+
+
+def test_a_small_picture_is_cut_pixel_by_pixel_and_a_large_one_reduced_at_times():
+    image = np.random.RandomState(0).randint(0, 256, (150, 120, 3)).astype(np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (96, 96, 3)).reshape(-1, 96, 96, 3)
+    for seed in range(20):
+        assert (windows == cut_out(image, 96, np.random.default_rng(seed))).all((1, 2, 3)).any()
+    large = np.full((400, 400, 3), 255, np.uint8)
+    large[::2] = 0  # lines a pixel wide, which every reduction makes grey
+    greys = [128 in cut_out(large, 96, np.random.default_rng(seed)) for seed in range(100)]
+    assert 0.5 < np.mean(greys) < 1
+
+
+def test_doodles_take_the_place_of_their_share_of_pictures(tmp_path: Path):
+    save_png(tmp_path / "0.png", np.full((64, 64, 3), [9, 99, 199], np.uint8))  # flat, as no doodle is
+    pictures, index = Pictures.of(tmp_path), np.zeros(60, int)
+    for share in (0.0, 0.5, 1.0):
+        large = draw_pairs(pictures, index, 16, 2, np.random.default_rng(0), doodles=share).large
+        drawn = np.mean(np.ptp(large, (1, 2)).max(1) > 0)
+        assert share - 0.2 < drawn <= min(1, share + 0.2) if share else drawn == 0
 
 
 def test_some_patches_are_grey_some_negative_and_some_in_full_contrast():
@@ -69,5 +89,5 @@ def test_some_patches_are_grey_some_negative_and_some_in_full_contrast():
 def test_patches_are_mostly_not_flat():
     image = np.full((400, 400, 3), 80, np.uint8)
     image[:200, :200] = np.random.RandomState(0).randint(0, 256, (200, 200, 3))
-    flat = [clean_patch(image, 96, np.random.default_rng(seed)).std() < 1 for seed in range(200)]
+    flat = [cut_out(image, 96, np.random.default_rng(seed)).std() < 1 for seed in range(200)]
     assert np.mean(flat) < 0.3  # at random places it would be more than half

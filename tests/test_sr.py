@@ -79,12 +79,12 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(
             os.kill(os.getpid(), signal.SIGINT)
         return sr_step(state, pairs, cfg)
 
-    train_sr(pictures, tmp_path / "whole", TINY, device="cpu")
+    train_sr((pictures,), tmp_path / "whole", TINY, device="cpu")
     monkeypatch.setattr(ganapp.train.sr_run, "sr_step", step_and_ctrl_c)
-    train_sr(pictures, tmp_path / "cut", TINY, device="cpu")
+    train_sr((pictures,), tmp_path / "cut", TINY, device="cpu")
     monkeypatch.undo()
     assert load_sr(tmp_path / "cut" / FILE)[2].seen == 12
-    train_sr(pictures, tmp_path / "cut", SRConfig(), resume=True, device="cpu")
+    train_sr((pictures,), tmp_path / "cut", SRConfig(), resume=True, device="cpu")
     whole, cut = (load_sr(tmp_path / name / FILE) for name in ("whole", "cut"))
     assert whole[1] == cut[1] and whole[2].seen == cut[2].seen == 24
     assert all(torch.equal(whole[0][name], cut[0][name]) for name in whole[0])
@@ -94,7 +94,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(
 
 
 def test_a_run_of_another_scale_lends_all_but_its_tail(pictures: Path, tmp_path: Path):
-    train_sr(pictures, tmp_path / "x2", TINY, device="cpu")
+    train_sr((pictures,), tmp_path / "x2", TINY, device="cpu")
     tensors = load_sr(tmp_path / "x2" / FILE)[0]
     state = SRState.new(replace(TINY, network=replace(TINY.network, scale=4)), CPU)
     state.begin_from(tensors)
@@ -105,21 +105,38 @@ def test_a_run_of_another_scale_lends_all_but_its_tail(pictures: Path, tmp_path:
         SRState.new(replace(TINY, network=CARNConfig(width=16, blocks=1, units=1)), CPU).begin_from(tensors)
 
 
+def test_pictures_of_several_folders_are_one_collection_with_all_their_licences(pictures: Path, tmp_path: Path):
+    records = [("a", "cc0-1.0", "By one."), ("b", "cc0-1.0", "By two."), ("a", "cc-by-4.0", "By one.")]
+    folders = [tmp_path / f"prepared{i}" for i in range(3)]
+    for folder, (name, licence, statement) in zip(folders, records, strict=True):
+        folder.mkdir()
+        save_png(folder / "0.png", np.zeros((20, 20, 3), np.uint8))
+        record = {"name": name, "licence": licence, "statement": statement}
+        (folder / "dataset.json").write_text(json.dumps(record), "utf-8")
+    train_sr((*folders, pictures), tmp_path / "run", TINY, minutes=1e-9, device="cpu")
+    facts = load_sr(tmp_path / "run" / FILE)[2]
+    assert facts.count == 3 + len(list(pictures.iterdir()))
+    assert facts.dataset == f"a, b, {pictures.name}"
+    assert facts.licence == "cc0-1.0, cc-by-4.0" and facts.statement == "By one. By two."
+
+
 def test_what_cannot_be_used_is_named(pictures: Path, tmp_path: Path):
     out = tmp_path / "run"
-    train_sr(pictures, out, TINY, minutes=1e-9, device="cpu")
+    train_sr((pictures,), out, TINY, minutes=1e-9, device="cpu")
     with pytest.raises(ValueError, match="holds a run already"):
-        train_sr(pictures, out, TINY, device="cpu")
+        train_sr((pictures,), out, TINY, device="cpu")
     with pytest.raises(ValueError, match="settings it began with"):
-        train_sr(pictures, out, replace(TINY, lr=0.5), resume=True, device="cpu")
+        train_sr((pictures,), out, replace(TINY, lr=0.5), resume=True, device="cpu")
     (tmp_path / "one").mkdir()
     save_png(tmp_path / "one" / "a.png", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(ValueError, match="learnt from"):
-        train_sr(tmp_path / "one", out, TINY, resume=True, device="cpu")
+        train_sr((tmp_path / "one",), out, TINY, resume=True, device="cpu")
     with pytest.raises(ValueError, match="too few"):
-        train_sr(tmp_path / "one", tmp_path / "new", TINY, device="cpu")
+        train_sr((tmp_path / "one",), tmp_path / "new", TINY, device="cpu")
+    with pytest.raises(ValueError, match="name a folder"):
+        train_sr((), tmp_path / "new", TINY, device="cpu")
     with pytest.raises(ValueError, match="no checkpoint"):
-        train_sr(pictures, tmp_path / "none", TINY, resume=True, device="cpu")
+        train_sr((pictures,), tmp_path / "none", TINY, resume=True, device="cpu")
 
 
 @pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"batch": 0}, {"patch": 4}, {"holdout": 0.0}, {"kimg": float("inf")}])

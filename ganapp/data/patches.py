@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator as Random
+from PIL import Image
 
 from ganapp.data.degrade import degrade
+from ganapp.data.doodles import doodle
 from ganapp.data.sources import open_source, printable
 from ganapp.images import ImageError, composite, load_image, resize
 
@@ -18,50 +20,56 @@ CACHE = 2 * 2**30  # bytes of decoded pictures that are kept
 PLACES = 4  # looked at for the one with most to learn; one alone costs 0.5 dB after two minutes
 P_GREY, P_CONTRAST, P_NEGATIVE = 0.15, 0.3, 0.3  # see `recoloured`
 FAINT = 32  # grey levels between darkest and lightest; less is not stretched, or gradients would fall into steps
+REDUCE_FROM = 2.0  # times the patch; a smaller picture is cut as it is, whose pixels are somebody's own drawing
+P_AS_IT_IS = 0.2  # of the larger pictures too
+FILTERS = (Image.Resampling.BOX, Image.Resampling.LANCZOS)  # that reduce a picture before it is cut
+P_FILTERS = (0.75, 0.25)  # by area, as what is drawn anew at the smaller size looks
 P_ALPHA = 0.25  # of the pictures with transparency: the patch shows their alpha, which is enlarged the same way
 
 
 @dataclass
 class Pictures:
-    """The pictures of a folder, decoded when asked for: uint8 [H, W, 3 or 4]. At most CACHE bytes are kept.
+    """The pictures of some folders, decoded when asked for: uint8 [H, W, 3 or 4]. At most CACHE bytes are kept.
 
     In the place of a file that is no picture stands the next one that is.
     """
 
-    folder: Path
-    names: list[str]
+    files: list[Path]
     kept: dict[int, np.ndarray] = field(default_factory=dict)
     broken: set[int] = field(default_factory=set)
     size: int = 0
 
     @classmethod
-    def of(cls, folder: Path) -> "Pictures":
-        """All files of the folder that may be pictures, at any depth. Raises ValueError when there are none."""
-        with open_source(folder) as source:
-            names = source.names
-        if not names or not folder.is_dir():
-            raise ValueError(f"{folder}: no pictures; name a folder of them")
-        return cls(folder, names)
+    def of(cls, *folders: Path) -> "Pictures":
+        """All files that may be pictures, at any depth. Raises ValueError for a folder without any."""
+        files: list[Path] = []
+        for folder in folders:
+            with open_source(folder) as source:
+                names = source.names
+            if not names or not folder.is_dir():
+                raise ValueError(f"{folder}: no pictures; name a folder of them")
+            files += [folder / name for name in names]
+        return cls(files)
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.files)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """Raises ValueError when no file of the folder is a picture."""
+        """Raises ValueError when no file is a picture."""
         while i not in self.kept:
             if len(self.broken) == len(self):
-                raise ValueError(f"{self.folder}: no usable picture in it")
+                raise ValueError(f"no usable picture among {len(self)} files, the first {self.files[0]}")
             if i not in self.broken:
                 try:
                     return self._decoded(i)
                 except ImageError as error:
-                    log.warning("skipped %s: %s", printable(self.names[i]), error)
+                    log.warning("skipped %s: %s", printable(str(self.files[i])), error)
                     self.broken.add(i)
             i = (i + 1) % len(self)
         return self.kept[i]
 
     def _decoded(self, i: int) -> np.ndarray:
-        image = load_image(self.folder / self.names[i])
+        image = load_image(self.files[i])
         if (image[..., 3] == 255).all():
             image = np.ascontiguousarray(image[..., :3])
         if self.size + image.nbytes <= CACHE:
@@ -79,22 +87,41 @@ class Pairs:
 
 
 def draw_pairs(
-    pictures: Pictures, index: np.ndarray, patch: int, scale: int, random: Random, residuals: np.ndarray | None = None
+    pictures: Pictures,
+    index: np.ndarray,
+    patch: int,
+    scale: int,
+    random: Random,
+    residuals: np.ndarray | None = None,
+    doodles: float = 0.0,
 ) -> Pairs:
-    """One pair of each picture in `index`; `patch` is P. A function of its arguments and the state of `random`."""
-    large = np.stack([clean_patch(pictures[i], patch * scale, random) for i in index])
+    """One pair of each picture in `index`; `patch` is P. A function of its arguments and the state of `random`.
+
+    `doodles` is the share of pairs that a drawing made up at random takes the place of the picture in.
+    """
+    side = patch * scale
+    clean = [doodle(side, random) if random.random() < doodles else cut_out(pictures[i], side, random) for i in index]
+    large = np.stack([varied(patch, random) for patch in clean])
     return Pairs(np.stack([degrade(image, scale, random, residuals) for image in large]), large)
 
 
-def clean_patch(image: np.ndarray, side: int, random: Random) -> np.ndarray:
-    """A patch uint8 [side, side, 3] of a picture [H, W, 3 or 4], mostly not flat; size, place and colours vary."""
+def cut_out(image: np.ndarray, side: int, random: Random) -> np.ndarray:
+    """A patch uint8 [side, side, C] of a picture [H, W, 3 or 4], mostly not flat; its size and place vary."""
     image = with_room(image, side)
-    most = max(1.0, min(image.shape[:2]) / max(side, SMALLEST))
-    factor = most ** random.random()  # as often to a half as from a half to a quarter
+    most = min(image.shape[:2]) / max(side, SMALLEST)
+    factor = 1.0
+    if most >= REDUCE_FROM and random.random() >= P_AS_IT_IS:
+        factor = most ** random.random()  # as often to a half as from a half to a quarter
     cut = min(round(side * factor), *image.shape[:2])
     corners = [[int(random.integers(length - cut + 1)) for length in image.shape[:2]] for _ in range(PLACES)]
     places = [image[top : top + cut, left : left + cut] for top, left in corners]
-    patch = opaque(resize(max(places, key=detail), (side, side)), random)
+    resample = FILTERS[random.choice(len(FILTERS), p=P_FILTERS)]
+    return resize(max(places, key=detail), (side, side), resample)
+
+
+def varied(patch: np.ndarray, random: Random) -> np.ndarray:
+    """uint8 [side, side, 3] of a patch [side, side, 3 or 4]: over a colour, turned, mirrored, with other colours."""
+    patch = opaque(patch, random)
     patch = np.rot90(patch, random.integers(4))[:, :: random.choice([-1, 1])]
     return np.ascontiguousarray(recoloured(patch, random))
 

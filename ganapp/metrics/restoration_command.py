@@ -47,11 +47,16 @@ class RestorationArgs:
 class Measured:
     """The scores of every method at one task, by method and group; `column` is what a table calls the task."""
 
-    kind: Literal["degraded", "clean", "rgba"]
+    kind: Literal["degraded", "strangers", "clean", "rgba"]
     column: str
     scale: int
     side: int
     scores: dict[str, dict[str, Score]]
+
+    @property
+    def count(self) -> int:
+        """Pictures in the task."""
+        return next(iter(self.scores.values()))["all"].count
 
 
 def run(prog: str, args: list[str]) -> None:
@@ -85,12 +90,14 @@ def run(prog: str, args: list[str]) -> None:
 
 
 def measure(methods: dict[str, Enlarge], scale: int, sides: Sequence[int]) -> list[Measured]:
-    """Every method at every side, degraded and clean, and with alpha at the first side."""
+    """Every method at every side, degraded, clean and on strangers' drawings, and with alpha at the first side."""
     found = []
     for side in sides:
         log.info("x%d from %d px", scale, side)
         found.append(Measured("degraded", f"{side} px", scale, side, compare(methods, pairs(side, scale))))
         found.append(Measured("clean", f"{side} px", scale, side, compare(methods, pairs(side, scale, False))))
+        strangers = pairs(side, scale, strangers=True)
+        found.append(Measured("strangers", f"{side} px", scale, side, compare(methods, strangers)))
     side = sides[0]
     for column, noisy in (("alpha degraded", True), ("alpha only reduced", False)):
         log.info("x%d from %d px, RGBA, %s", scale, side, column)
@@ -101,6 +108,7 @@ def measure(methods: dict[str, Enlarge], scale: int, sides: Sequence[int]) -> li
 def report(measured: list[Measured], scale: int) -> str:
     """The tables of one scale as Markdown."""
     count = next(iter(measured[0].scores.values()))
+    strangers = next(task for task in measured if task.kind == "strangers").count
     cut_outs = next(iter(measured[-1].scores.values()))["cut-outs"].count
     return f"""\
 x{scale} on {count["all"].count} illustrations, {count["unseen"].count} of them of styles that our networks never saw.
@@ -109,6 +117,10 @@ A cell is PSNR in dB / SSIM over RGB, means of the pictures' own; ms is the medi
 Degraded: bicubic reduction, Gaussian noise of sigma 10, JPEG of quality 75 (4:2:0).
 
 {_table(measured, "degraded", ("all", "own", "unseen"))}
+
+Degraded in the same way: {strangers} drawings by other artists, in styles whose licences keep them out of training.
+
+{_table(measured, "strangers", ("all",))}
 
 Clean: bicubic reduction alone.
 

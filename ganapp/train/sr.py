@@ -32,6 +32,8 @@ class SRConfig:
     batch: int = 16
     patch: int = 48
     """Pixels a side of the small patches."""
+    doodles: float = 0.4
+    """Share of the patches that are drawn at random, so that it serves other drawings than yours as well."""
     lr: float = 1e-3
     """Highest learning rate of Adam, which has the first and the last layer and the biases..."""
     muon_lr: float = 5e-3
@@ -54,6 +56,8 @@ class SRConfig:
             raise ValueError(f"batch must be at least 1, not {self.batch}")
         if not 8 <= self.patch <= 256:
             raise ValueError(f"patch must be between 8 and 256 pixels, not {self.patch}")
+        if not 0 <= self.doodles <= 1:
+            raise ValueError(f"doodles must be between 0 and 1, not {self.doodles}")
         if not 0 < self.holdout <= 0.5:
             raise ValueError(f"holdout must be above 0 and at most 0.5, not {self.holdout}")
 
@@ -72,6 +76,7 @@ class SRConfig:
         if values.pop("architecture") != "carn":
             raise ValueError("this checkpoint is not an upscaler's")
         network = values.pop("network")
+        values.setdefault("doodles", 0.0)  # which a run from before there were any learnt without
         for wanted, given in ((cls, values), (CARNConfig, network)):
             unknown = given.keys() - {f.name for f in fields(wanted)}
             if unknown:

@@ -15,8 +15,8 @@ from ganapp.train.sr_run import train_sr
 class TrainSRArgs:
     """Train an upscaler on clean pictures. Ctrl-C stops after the current step; --resume goes on from there."""
 
-    data: tyro.conf.Positional[Path]
-    """Folder of clean pictures of any size, or one that `prepare` made; large ones teach most."""
+    data: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of clean pictures of any size, or those that `prepare` made; large ones teach most."""
     out: Path
     """Folder of the run: checkpoint, grids, log."""
     resume: bool = False

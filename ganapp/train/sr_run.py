@@ -15,6 +15,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.patches import Pairs, Pictures, draw_pairs
+from ganapp.data.sources import RECORD
 from ganapp.images import contact_sheet, resize, save_png, upscale_nearest
 from ganapp.metrics.likeness import psnr
 from ganapp.train.checkpoint import FILE, read_tensors, write_tensors
@@ -46,7 +47,7 @@ class SRFacts:
 
 
 def train_sr(
-    data: Path,
+    data: tuple[Path, ...],
     out: Path,
     cfg: SRConfig,
     samples: tuple[Path, ...] = (),
@@ -55,7 +56,7 @@ def train_sr(
     minutes: float = math.inf,
     device: str = "auto",
 ) -> None:
-    """Train an upscaler on the clean pictures in the folder `data`, into the folder `out`, until `cfg.kimg`.
+    """Train an upscaler on the clean pictures in the folders `data`, into the folder `out`, until `cfg.kimg`.
 
     `samples` are weights folders of generators whose errors it learns to remove, `init` is a run to begin from
     and `minutes` when to stop for now. With `resume`, go on from the checkpoint in `out` with its settings. Raises
@@ -66,7 +67,10 @@ def train_sr(
     path = out / FILE
     if path.exists() and not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
-    pictures = Pictures.of(data)
+    if not data:
+        raise ValueError("name a folder of pictures to learn from, or several")
+    pictures = Pictures.of(*data)
+    given = " ".join(map(str, data))
     facts = facts_of(data, pictures, samples)
     tensors = None
     if resume:
@@ -80,12 +84,12 @@ def train_sr(
         if known.samples != facts.samples:
             raise ValueError(f"{out} goes on with the --samples it began with: {known.samples or 'none'}")
         if replace(known, init="", seen=0, seconds=0.0) != facts:
-            raise ValueError(f"{out} learnt from {known.dataset} ({known.count} pictures), not from {data} as it is")
+            raise ValueError(f"{out} learnt from {known.dataset} ({known.count} pictures), not from {given} as it is")
         cfg, facts = stored, known
     else:
         cfg = replace(cfg, precision=resolve_precision(cfg.precision, target))
     if len(pictures) < 2:
-        raise ValueError(f"{data}: one picture is too few, as one is held out; give more")
+        raise ValueError(f"{given}: one picture is too few, as one is held out; give more")
     held_out = max(1, int(len(pictures) * cfg.holdout))
     out.mkdir(parents=True, exist_ok=True)
     state = SRState.new(cfg, target)
@@ -99,7 +103,7 @@ def train_sr(
     order = np.random.default_rng(len(pictures)).permutation(len(pictures))  # the same are held out of every run
     residuals = [residuals_of(bundle) for bundle in samples]
     run = SRRun(state, cfg, facts, pictures, order[held_out:], order[:held_out], residuals, out)
-    log.info("%s: %d pictures, %d of them held out; %s, %s", data, len(pictures), held_out, target, cfg.precision)
+    log.info("%s: %d pictures, %d of them held out; %s, %s", given, len(pictures), held_out, target, cfg.precision)
     if state.seen >= cfg.kimg * 1000:
         log.warning("%s is finished; start a new --out, with --init %s to begin from it", out, out)
         return
@@ -124,7 +128,7 @@ class SRRun:
         self.pictures, self.train_on, self.residuals = pictures, train_on, residuals
         self.seconds = facts.seconds
         random = np.random.default_rng(0)
-        self.watched = self.draw(random.choice(held_out, WATCHED), random)
+        self.watched = self.draw(random.choice(held_out, WATCHED), random, doodles=0.0)
         self.plain = mean_psnr(enlarged(self.watched.small, cfg.network.scale), self.watched.large)
         self.log = folder / "log.jsonl"
         (folder / "samples").mkdir(exist_ok=True)
@@ -134,9 +138,9 @@ class SRRun:
         part.replace(self.log)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=state.seen)
 
-    def draw(self, index: np.ndarray, random: np.random.Generator) -> Pairs:
+    def draw(self, index: np.ndarray, random: np.random.Generator, doodles: float) -> Pairs:
         residuals = self.residuals[random.integers(len(self.residuals))] if self.residuals else None
-        return draw_pairs(self.pictures, index, self.cfg.patch, self.cfg.network.scale, random, residuals)
+        return draw_pairs(self.pictures, index, self.cfg.patch, self.cfg.network.scale, random, residuals, doodles)
 
     def loop(self, limit: float) -> None:
         """Train until `cfg.kimg`, until a signal comes, or for `limit` seconds."""
@@ -149,7 +153,7 @@ class SRRun:
         with stop_requested() as stop, meter, logging_redirect_tqdm():
             while state.seen < total and not stop() and time.monotonic() - began < limit:
                 random = np.random.default_rng([cfg.seed, state.seen])  # so that a resumed run meets the same patches
-                loss = sr_step(state, self.draw(random.choice(self.train_on, cfg.batch), random), cfg)
+                loss = sr_step(state, self.draw(random.choice(self.train_on, cfg.batch), random, cfg.doodles), cfg)
                 self.seconds = before + time.monotonic() - began
                 meter.update(state.seen - meter.n)
                 if state.seen // cfg.batch % LOG_STEPS == 1:
@@ -201,20 +205,27 @@ class SRRun:
         write_tensors(self.folder / FILE, self.state.tensors(), metadata)
 
 
-def facts_of(data: Path, pictures: Pictures, samples: tuple[Path, ...]) -> SRFacts:
+def facts_of(data: tuple[Path, ...], pictures: Pictures, samples: tuple[Path, ...]) -> SRFacts:
     """What a new run on these pictures begins with; a folder that `prepare` made tells its licence."""
-    record = data / "dataset.json"
-    try:
-        told = dict(json.loads(record.read_text("utf-8"))) if record.is_file() else {}
-    except (ValueError, TypeError):
-        raise ValueError(f"{record} is not a dataset's record; prepare the dataset again") from None
+    told = [{"name": folder.resolve().name, **_record(folder / RECORD)} for folder in data]
+
+    def each(key: str, between: str) -> str:
+        return between.join(dict.fromkeys(record[key] for record in told if record.get(key)))
+
     return SRFacts(
-        dataset=told.get("name") or data.resolve().name,
+        dataset=each("name", ", "),
         count=len(pictures),
-        licence=told.get("licence", ""),
-        statement=told.get("statement", ""),
+        licence=each("licence", ", "),
+        statement=each("statement", " "),
         samples=", ".join(bundle.resolve().name for bundle in samples),
     )
+
+
+def _record(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} is not a dataset's record; prepare the dataset again") from None
 
 
 def load_sr(path: Path) -> tuple[dict[str, torch.Tensor], SRConfig, SRFacts]:
