@@ -28,6 +28,6 @@ test: $(VENV)/.tests
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
-# What a change needs while it is being made: no browser, nothing slow.
+# What a change needs while it is being made: no browser, nothing slow, a process a core.
 quick: $(VENV)/.tests
-	$(BIN)/python -m pytest -m "not browser and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not browser and not slow"

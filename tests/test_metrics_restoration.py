@@ -1,8 +1,11 @@
+import json
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from ganapp.data.avatars import HELD_OUT, ILLUSTRATIONS, load_style
+from ganapp.data.avatars import HELD_OUT, ILLUSTRATIONS
 from ganapp.images import resize
 from ganapp.metrics.likeness import psnr, ssim
 from ganapp.metrics.restoration import PICTURES, STRANGERS, Pair, compare, degrade, likeness, pairs, reduce, rgba_pairs
@@ -55,7 +58,8 @@ def test_half_of_the_set_is_of_styles_held_out_and_no_seed_is_a_datasets():
 
 def test_strangers_are_drawn_in_styles_under_other_licences_than_all_that_is_trained_on():
     for style, _ in STRANGERS:
-        assert load_style(style).meta().license().name() != "CC0 1.0"
+        definition = json.loads(files("dicebear_styles").joinpath(f"{style}.json").read_text("utf-8"))
+        assert definition["meta"]["license"]["name"] != "CC0 1.0"
         assert style not in ILLUSTRATIONS + HELD_OUT
 
 

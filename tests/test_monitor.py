@@ -102,7 +102,7 @@ def test_every_rule_has_a_failure_here():
     assert {rule.name for rule in RULES} == FAILING.keys()
 
 
-@pytest.mark.parametrize("name", FAILING.keys() - {"divergence", "past its best"})
+@pytest.mark.parametrize("name", [name for name in FAILING if name not in ("divergence", "past its best")])
 def test_no_failure_is_named_by_a_single_bad_signal(name: str):
     bad = series(FAILING[name])[-1]
     fine = replace(WELL, quality=GOOD)
@@ -116,7 +116,7 @@ def test_divergence_is_named_by_the_first_step_left_out_and_by_a_restoration():
     assert "8 steps were left out" in finding.evidence and "last good state" in finding.evidence
 
 
-@pytest.mark.parametrize("name", FAILING.keys() - {"divergence", "past its best"})
+@pytest.mark.parametrize("name", [name for name in FAILING if name not in ("divergence", "past its best")])
 def test_a_finding_comes_again_only_after_it_was_gone_for_a_while(name: str):
     [rule] = [rule for rule in RULES if rule.name == name]
     worst = series(FAILING[name])[-1]
