@@ -67,7 +67,7 @@ network, the original. Each is of a DiceBear style that the collection `illustra
 
 ## Data
 
-{facts.statement or f"Trained on {facts.dataset}; ask its author for the terms of use."}
+{facts.statement}
 {facts.count:,} pictures (`{facts.dataset}`), made worse on the fly: reduced by one of {len(KERNELS)} kernels, blurred,
 with Gaussian and salt-and-pepper noise, JPEG at quality {QUALITY[0]} to {QUALITY[1]}{errors}.{doodles}
 

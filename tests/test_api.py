@@ -112,6 +112,7 @@ def test_the_record_of_a_clean_picture_is_the_call_that_makes_it_again(
     path = client.predict(image=file, **values, api_name="/cleanup")
     record = record_of(path)
     assert record.pop("kind") == "cleanup" and record.pop("source")["seed"] == 3
+    assert record.pop("picture").endswith(".png")
     image = load_image(Path(path))
     assert image.shape == (45, 45, 4)
     assert len(np.unique(image[image[..., 3] > 0][:, :3], axis=0)) <= 2

@@ -208,6 +208,13 @@ def test_few_colours_in_squares_are_pixel_art_and_smooth_or_large_pictures_are_n
     assert not is_pixel_art(line)
 
 
+def test_what_is_hidden_does_not_make_a_sprite_less_of_pixel_art():
+    art = upscale_nearest(sprite(16), 8)
+    art[..., 3] = 255 * (np.indices(art.shape[:2]) >= 32).all(0)
+    hidden = np.where(art[..., 3:] == 0, noise(128, 128, 4) * np.array([1, 1, 1, 0], np.uint8), art)
+    assert is_pixel_art(art) and is_pixel_art(hidden)
+
+
 def drawn(side: int, *discs: tuple[float, float, float, str]) -> np.ndarray:
     """Flat discs (x, y, radius in shares of the side, colour) with smooth edges, as vector art is drawn."""
     picture = Image.new("RGBA", (side * 8, side * 8))

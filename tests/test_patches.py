@@ -45,6 +45,20 @@ def test_a_folder_without_a_picture_is_refused(tmp_path: Path):
         Pictures.of(tmp_path)[0]
 
 
+def test_one_drawing_at_two_sizes_is_held_out_or_learnt_from_at_both(tmp_path: Path):
+    for side in (8, 16):
+        (tmp_path / str(side)).mkdir()
+        for i in range(20):
+            save_png(tmp_path / str(side) / f"{i}.png", np.full((side, side, 3), i, np.uint8))
+    pictures = Pictures.of(tmp_path / "8", tmp_path / "16")
+    train_on, held_out = pictures.split(0.25)
+    assert sorted([*train_on, *held_out]) == list(range(40)) and len(held_out) == 10
+    assert {pictures.names[i] for i in train_on}.isdisjoint(pictures.names[i] for i in held_out)
+    assert len(pictures.split(0.001)[1]) == 2
+    with pytest.raises(ValueError, match="one picture is too few"):
+        Pictures([tmp_path / "8" / "0.png"], ["0.png"]).split(0.5)
+
+
 def test_transparent_parts_take_a_plain_colour_or_show_as_grey_alpha():
     image = np.zeros((64, 64, 4), np.uint8)
     image[:, 32:] = [200, 30, 60, 255]

@@ -108,16 +108,26 @@ def test_a_run_of_another_scale_lends_all_but_its_tail(pictures: Path, tmp_path:
 def test_pictures_of_several_folders_are_one_collection_with_all_their_licences(pictures: Path, tmp_path: Path):
     records = [("a", "cc0-1.0", "By one."), ("b", "cc0-1.0", "By two."), ("a", "cc-by-4.0", "By one.")]
     folders = [tmp_path / f"prepared{i}" for i in range(3)]
-    for folder, (name, licence, statement) in zip(folders, records, strict=True):
+    for i, (folder, (name, licence, statement)) in enumerate(zip(folders, records, strict=True)):
         folder.mkdir()
-        save_png(folder / "0.png", np.zeros((20, 20, 3), np.uint8))
+        save_png(folder / f"{i}.png", np.zeros((20, 20, 3), np.uint8))
         record = {"name": name, "licence": licence, "statement": statement}
         (folder / "dataset.json").write_text(json.dumps(record), "utf-8")
     train_sr((*folders, pictures), tmp_path / "run", TINY, minutes=1e-9, device="cpu")
     facts = load_sr(tmp_path / "run" / FILE)[2]
     assert facts.count == 3 + len(list(pictures.iterdir()))
-    assert facts.dataset == f"a, b, {pictures.name}"
-    assert facts.licence == "cc0-1.0, cc-by-4.0" and facts.statement == "By one. By two."
+    assert facts.dataset == f"{pictures.name}, a, b"  # in the order of their places
+    assert facts.licence == "", "a folder without a licence leaves the whole without one"
+    assert facts.statement == f"Trained on {pictures.name}; ask its author for the terms. By one. By two."
+    train_sr(tuple(folders), tmp_path / "known", TINY, minutes=1e-9, device="cpu")
+    assert load_sr(tmp_path / "known" / FILE)[2].licence == "cc0-1.0, cc-by-4.0"
+    train_sr(tuple(reversed(folders)), tmp_path / "known", TINY, resume=True, minutes=1e-9, device="cpu")
+
+
+def test_a_run_from_before_there_were_doodles_goes_on_without():
+    values = json.loads(TINY.to_json())
+    del values["doodles"]
+    assert SRConfig.from_json(json.dumps(values)) == replace(TINY, doodles=0.0)
 
 
 def test_what_cannot_be_used_is_named(pictures: Path, tmp_path: Path):

@@ -82,7 +82,12 @@ def test_the_record_says_how_it_was_made_and_of_what(upscale, tmp_path: Path):
     save_png(tmp_path / "a.png", noise(8, 8), {"ganapp": '{"kind": "sample", "seed": 7}'})
     upscale(tmp_path / "a.png", tmp_path / "b.png", "--scale", "3", "--denoise", "0.5", "--colours", "#ff0000, #00FF00")
     record = read_record(tmp_path / "b.png")
-    assert record["kind"] == "cleanup" and record["scale"] == 3 and record["denoise"] == 0.5
+    assert (
+        record["kind"] == "cleanup"
+        and record["picture"] == "a.png"
+        and record["scale"] == 3
+        and record["denoise"] == 0.5
+    )
     assert record["method"] == "network" and record["model"] == "cleanup-x2" and "cut_out" not in record
     assert record["colours"] == ["#ff0000", "#00ff00"] and record["source"] == {"kind": "sample", "seed": 7}
 
@@ -163,6 +168,13 @@ def test_what_is_no_picture_is_named_with_the_reason(upscale, tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_never_waited_for(upscale, tmp_path: Path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="not a regular file"):
+        upscale(tmp_path / "a.png", tmp_path / "out")
+
+
 def test_a_result_too_large_is_refused_in_a_line(upscale, tmp_path: Path):
     save_png(tmp_path / "in.png", noise(20, 3000))
     with pytest.raises(ValueError, match=r"in.png: 3000x20 pixels would become 60000x6000, over the limit"):
@@ -226,6 +238,27 @@ def test_a_second_run_makes_only_what_is_missing(upscale, pictures: Path, tmp_pa
     assert (out / "1.png").read_bytes() == b"mine" and size(out / "2.png") == (18, 24)
     upscale(pictures, out, "--overwrite")
     assert size(out / "1.png") == (18, 24)
+
+
+def test_a_second_run_with_other_options_says_so(upscale, pictures: Path, tmp_path: Path, caplog):
+    upscale(pictures, tmp_path / "out", "--scale", "3", "--colours", "#102030,#ffffff")
+    upscale(pictures, tmp_path / "out", "--scale", "3", "--colours", "#102030, #FFFFFF")
+    assert not caplog.text
+    assert upscale(pictures, tmp_path / "out", "--scale", "3", "--corners", "30") == 0
+    assert "4 of those that are there already were made with other options" in caplog.text
+
+
+def test_a_picture_that_comes_later_is_not_taken_for_the_one_whose_result_has_its_name(
+    upscale, tmp_path: Path, caplog, capsys
+):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(noise(4, 4)).save(tmp_path / "in" / "a.jpg")
+    assert upscale(tmp_path / "in", tmp_path / "out") == 0
+    Image.fromarray(noise(9, 9)).save(tmp_path / "in" / "a.png")
+    assert upscale(tmp_path / "in", tmp_path / "out") == 1
+    assert "a.png was made of a.jpg" in caplog.text
+    assert upscale(tmp_path / "in", tmp_path / "out", "--overwrite") == 0
+    assert size(tmp_path / "out" / "a.png") == (18, 18) and size(tmp_path / "out" / "a.jpg.png") == (8, 8)
 
 
 def test_bad_files_are_named_and_the_others_made(upscale, pictures: Path, tmp_path: Path, caplog, capsys):

@@ -20,7 +20,7 @@ sides = st.integers(1, 40) | st.integers(CORE, CORE + 40) | st.integers(2 * CORE
 
 @pytest.fixture(scope="module")
 def near(tmp_path_factory: pytest.TempPathFactory) -> Upscaler:
-    """One that looks 3 pixels away, less than the border that pictures are given."""
+    """One that looks 3 pixels away."""
     return open_upscaler(write_graph(tmp_path_factory.mktemp("weights") / "near"))
 
 

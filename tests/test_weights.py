@@ -1,5 +1,7 @@
 """The shipped models keep what their cards promise: variety, the attributes asked for, clean transparency."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +81,31 @@ def test_an_upscaler_cuts_out_without_a_halo(scale: int, shipped: Library):
         assert (seen >= lowest - 6).all() and (seen <= highest + 6).all()  # nothing but the two and what lies between
 
 
-def test_an_upscaler_works_in_tiles_that_nobody_sees(shipped: Library):
-    upscaler = shipped.upscaler("cleanup-x2")
-    image = np.random.RandomState(0).randint(0, 256, (40, 300, 3), np.uint8)
+@pytest.mark.parametrize("scale", [2, 4])
+def test_an_upscaler_works_in_tiles_that_nobody_sees(scale: int, shipped: Library):
+    upscaler = shipped.upscaler(f"cleanup-x{scale}")
+    image = np.random.RandomState(0).randint(0, 256, (260, 300, 3), np.uint8)
     whole = run(upscaler._session, {"images": np.pad(image, ((BORDER,) * 2, (BORDER,) * 2, (0, 0)), "edge")[None]})[0]
-    whole = whole[2 * BORDER : -2 * BORDER or None, 2 * BORDER : -2 * BORDER or None]
-    assert np.abs(upscaler.enlarge(image).astype(int) - whole).max() <= 1
+    edge = scale * BORDER
+    assert np.abs(upscaler.enlarge(image).astype(int) - whole[edge:-edge, edge:-edge]).max() <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="units of the peak differ elsewhere")
+def test_a_large_picture_takes_little_more_memory_than_a_tile():
+    code = """
+import resource
+from pathlib import Path
+import numpy as np
+from ganapp.serve.upscaler import open_upscaler
+enlarge = open_upscaler(Path("weights/cleanup-x2")).enlarge
+for side in (300, 900):
+    enlarge(np.random.RandomState(0).randint(0, 256, (side, side, 3), np.uint8))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=WEIGHTS.parent, capture_output=True, text=True, check=True)
+    small, large = (int(kilobytes) * 1024 for kilobytes in done.stdout.split())
+    assert large - small < 60e6  # pixels alone: 12 MB; in one piece the network would take gigabytes
 
 
 @pytest.mark.parametrize("scale", [2, 4])

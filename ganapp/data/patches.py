@@ -35,6 +35,7 @@ class Pictures:
     """
 
     files: list[Path]
+    names: list[str]  # of the files, each below its own folder
     kept: dict[int, np.ndarray] = field(default_factory=dict)
     broken: set[int] = field(default_factory=set)
     size: int = 0
@@ -42,14 +43,28 @@ class Pictures:
     @classmethod
     def of(cls, *folders: Path) -> "Pictures":
         """All files that may be pictures, at any depth. Raises ValueError for a folder without any."""
-        files: list[Path] = []
+        found: list[tuple[Path, str]] = []
         for folder in folders:
             with open_source(folder) as source:
                 names = source.names
             if not names or not folder.is_dir():
                 raise ValueError(f"{folder}: no pictures; name a folder of them")
-            files += [folder / name for name in names]
-        return cls(files)
+            found += [(folder / name, name) for name in names]
+        return cls([file for file, _ in found], [name for _, name in found])
+
+    def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the pictures to train on and of those to hold out, at least one of each; always the same.
+
+        Files of one name, below folders of their own, go the same way: they may be one drawing at several sizes.
+        Raises ValueError when there is but one name.
+        """
+        names = list(dict.fromkeys(self.names))
+        if len(names) < 2:
+            raise ValueError("one picture is too few, as one is held out; give more")
+        order = np.random.default_rng(len(names)).permutation(len(names))
+        held = {names[i] for i in order[: max(1, int(len(names) * share))]}
+        held_out = np.array([name in held for name in self.names])
+        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
     def __len__(self) -> int:
         return len(self.files)

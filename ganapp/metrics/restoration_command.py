@@ -26,7 +26,8 @@ SMALL = 64  # pixels a side of what the smaller ones are made from
 class RestorationArgs:
     """Print how near upscalers bring reduced, noisy pictures to the originals, beside filters and other networks.
 
-    The pictures are illustrations that no network here trained on, half of them of styles that none trained on.
+    The pictures are illustrations that no network here trained on, half of them of styles that none trained on, and
+    some by other artists.
     """
 
     weights: tyro.conf.Positional[tuple[Path, ...]] = ()

@@ -108,13 +108,15 @@ class Cleanup:
             return self.colours
         return [tuple(bytes.fromhex(colour[1:])) for colour in self.colours]
 
-    def record(self, source: Mapping | None = None, cut_out: str | None = None) -> str:
+    def record(self, source: Mapping | None = None, cut_out: str | None = None, picture: str | None = None) -> str:
         """The JSON that goes into the result's PNG.
 
-        `source` is the record that the picture itself came with, `cut_out` the file name of the picture whose
-        cut-out it got.
+        `source` is the record that the picture itself came with, `picture` the name of its file, `cut_out` that of
+        the picture whose cut-out it got.
         """
         record = {"kind": "cleanup", **asdict(self)}
+        if picture:
+            record["picture"] = printable(picture)
         if cut_out:
             record["cut_out"] = printable(cut_out)
         if source:
@@ -274,6 +276,8 @@ def is_pixel_art(image: np.ndarray) -> bool:
         return False
     if max(image.shape[:2]) <= SPRITE and has_few_colours(image, SPRITE):
         return True
+    if image.shape[2] == 4:
+        image = image * (image[..., 3:] > 0)  # what is hidden draws no squares, and no lines across them
     steps = [*image.shape[:2]]
     for axis in (0, 1):
         pixels = np.moveaxis(image, axis, 0)
@@ -313,7 +317,7 @@ def _size(size: Raw) -> str:
     if size in (None, ""):
         return ""
     text = str(size) if isinstance(size, str | int) else ""
-    found = re.fullmatch(r" *([0-9]{1,5}) *(?:[x×] *([0-9]{1,5}) *)?", text)
+    found = re.fullmatch(r" *([0-9]{1,5}) *(?:[xX×] *([0-9]{1,5}) *)?", text)
     sides = [int(side) for side in found.groups() if side] if found else []
     if not sides or not all(1 <= side <= MAX_SIDE for side in sides):
         raise ValueError(
@@ -332,4 +336,7 @@ def _colours(colours: Raw) -> int | tuple[str, ...]:
         if len(items) > MAX_COLOURS:
             raise ValueError(f"colours must be at most {MAX_COLOURS}, not {len(items)}")
         return tuple(item.lower() for item in items)
-    return arguments.whole(colours, "colours", 0, MAX_COLOURS)
+    try:
+        return arguments.whole(colours, "colours", 0, MAX_COLOURS)
+    except ValueError as error:
+        raise ValueError(f"{error}; or some colours such as #e9542b") from None

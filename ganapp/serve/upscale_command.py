@@ -1,10 +1,11 @@
 """`python -m ganapp upscale`: a picture, or a folder of them, enlarged and cleaned into PNG files."""
 
 import errno
+import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -90,7 +91,8 @@ def run(prog: str, args: list[str]) -> int:
     )
     cut_out = given.cut_out and (given.cut_out.name, load_cut_out(given.cut_out))
     jobs, skipped = plan(given.source, given.out)
-    made = there = 0
+    asked = json.loads(cleanup.record(cut_out=cut_out and cut_out[0]))
+    made = there = otherwise = 0
     with logging_redirect_tqdm(), tqdm(total=len(jobs), disable=None, bar_format=METER, leave=False) as bar:
         for name, reason in skipped:
             log.warning("skipped %s: %s", printable(name), reason)
@@ -101,7 +103,14 @@ def run(prog: str, args: list[str]) -> int:
 
             bar.set_description_str(printable(job.name))
             if os.path.lexists(job.target) and not given.overwrite:
-                there += 1
+                record = read_record(job.target) if job.target.is_file() else None
+                if (other := (record or {}).get("picture")) and other != printable(job.path.name):
+                    reason = f"{job.target} was made of {printable(str(other))}; remove it, or --overwrite"
+                    log.warning("skipped %s: %s", printable(job.name), reason)
+                    skipped.append((job.name, reason))
+                else:
+                    there += 1
+                    otherwise += record is not None and differs(record, asked)
             elif reason := make(job, library, cleanup, cut_out, progress):
                 log.warning("skipped %s: %s", printable(job.name), printable(reason))
                 skipped.append((job.name, reason))
@@ -111,6 +120,8 @@ def run(prog: str, args: list[str]) -> int:
     if not made and not there:
         reason = skipped[0][1] if not given.source.is_dir() else f"no usable picture in it ({len(skipped):,} skipped)"
         raise ValueError(f"{given.source}: {reason}")
+    if otherwise:
+        log.warning("%d of those that are there already were made with other options", otherwise)
     print(summary(made, there, len(skipped)))
     return int(any(is_picture(name) for name, _ in skipped))
 
@@ -128,14 +139,24 @@ def make(
     """
     try:
         name, mask = cut_out or (None, None)
+        image = load_image(job.path)  # first: it asks what kind of file this is, and a FIFO would be waited for
         source = read_record(job.path)
-        image, resolved = clean_up(library, load_image(job.path), cleanup, mask, source, progress)
-        write_whole(job.target, encode_png(image, {RECORD_KEY: resolved.record(source, name)}))
+        image, resolved = clean_up(library, image, cleanup, mask, source, progress)
+        write_whole(job.target, encode_png(image, {RECORD_KEY: resolved.record(source, name, job.path.name)}))
     except BundleError:
         raise
     except ValueError as error:
         return str(error)
     return None
+
+
+def differs(record: Mapping, asked: Mapping) -> bool:
+    """Whether a result's record tells of other options than are asked for now, of which some were for us to choose."""
+    chosen = {"method"} if asked["method"] == "auto" else set()
+    chosen |= {"model"} if not asked["model"] else set()
+    return record.get("kind") == "cleanup" and any(
+        record.get(option) != asked.get(option) for option in {*asked, "cut_out"} - chosen
+    )
 
 
 def plan(source: Path, out: Path) -> tuple[list[Job], list[tuple[str, str]]]:

@@ -69,6 +69,7 @@ def train_sr(
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
     if not data:
         raise ValueError("name a folder of pictures to learn from, or several")
+    data = tuple(sorted(data, key=Path.resolve))  # in whatever order they are given
     pictures = Pictures.of(*data)
     given = " ".join(map(str, data))
     facts = facts_of(data, pictures, samples)
@@ -88,9 +89,7 @@ def train_sr(
         cfg, facts = stored, known
     else:
         cfg = replace(cfg, precision=resolve_precision(cfg.precision, target))
-    if len(pictures) < 2:
-        raise ValueError(f"{given}: one picture is too few, as one is held out; give more")
-    held_out = max(1, int(len(pictures) * cfg.holdout))
+    train_on, held_out = pictures.split(cfg.holdout)
     out.mkdir(parents=True, exist_ok=True)
     state = SRState.new(cfg, target)
     if tensors is not None:
@@ -100,10 +99,9 @@ def train_sr(
         state.begin_from(tensors)
         before = f"{its_facts.init}, then " if its_facts.init else ""
         facts = replace(facts, init=f"{before}{its_facts.seen / 1000:.1f} kimg at scale {its_cfg.network.scale}")
-    order = np.random.default_rng(len(pictures)).permutation(len(pictures))  # the same are held out of every run
     residuals = [residuals_of(bundle) for bundle in samples]
-    run = SRRun(state, cfg, facts, pictures, order[held_out:], order[:held_out], residuals, out)
-    log.info("%s: %d pictures, %d of them held out; %s, %s", given, len(pictures), held_out, target, cfg.precision)
+    run = SRRun(state, cfg, facts, pictures, train_on, held_out, residuals, out)
+    log.info("%s: %d pictures, %d of them held out; %s, %s", given, len(pictures), len(held_out), target, cfg.precision)
     if state.seen >= cfg.kimg * 1000:
         log.warning("%s is finished; start a new --out, with --init %s to begin from it", out, out)
         return
@@ -206,17 +204,20 @@ class SRRun:
 
 
 def facts_of(data: tuple[Path, ...], pictures: Pictures, samples: tuple[Path, ...]) -> SRFacts:
-    """What a new run on these pictures begins with; a folder that `prepare` made tells its licence."""
+    """What a new run on these pictures begins with; a folder that `prepare` made tells its licence.
+
+    Of several licences all are named; if one is not known, that of the whole is not.
+    """
     told = [{"name": folder.resolve().name, **_record(folder / RECORD)} for folder in data]
-
-    def each(key: str, between: str) -> str:
-        return between.join(dict.fromkeys(record[key] for record in told if record.get(key)))
-
+    licences = [record.get("licence", "") for record in told]
+    terms = [
+        record.get("statement") or f"Trained on {record['name']}; ask its author for the terms." for record in told
+    ]
     return SRFacts(
-        dataset=each("name", ", "),
+        dataset=", ".join(dict.fromkeys(record["name"] for record in told)),
         count=len(pictures),
-        licence=each("licence", ", "),
-        statement=each("statement", " "),
+        licence=", ".join(dict.fromkeys(licences)) if all(licences) else "",
+        statement=" ".join(dict.fromkeys(terms)),
         samples=", ".join(bundle.resolve().name for bundle in samples),
     )
 

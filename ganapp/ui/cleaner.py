@@ -105,7 +105,7 @@ class Cleaner:
             mask_data, mask_name = upload(cut_out, "cut_out")
             mask = named(mask_data, mask_name)
         done = finish(result.blend(cleanup.denoise), cleanup, mask)
-        record = result.resolved(cleanup).record(source, mask_name)
+        record = result.resolved(cleanup).record(source, mask_name, name)
         after = done.shape[1::-1]
         stem = f"{cut(Path(name).stem, 80)}-{after[0]}x{after[1]}"
         return Cleaned(
