@@ -59,7 +59,7 @@ def test_one_drawing_at_two_sizes_is_held_out_or_learnt_from_at_both(tmp_path: P
         Pictures([tmp_path / "8" / "0.png"], ["0.png"]).split(0.5)
 
 
-def test_transparent_parts_take_a_plain_colour_or_show_as_grey_alpha():
+def test_transparent_parts_take_a_plain_colour_or_the_nearest_or_show_as_grey_alpha():
     image = np.zeros((64, 64, 4), np.uint8)
     image[:, 32:] = [200, 30, 60, 255]
     hidden = image.copy()

@@ -11,7 +11,7 @@ from PIL import Image
 from ganapp.data.degrade import degrade
 from ganapp.data.doodles import doodle
 from ganapp.data.sources import open_source, printable
-from ganapp.images import ImageError, composite, load_image, resize
+from ganapp.images import ImageError, bleed, composite, load_image, resize
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,8 @@ REDUCE_FROM = 2.0  # times the patch; a smaller picture is cut as it is, whose p
 P_AS_IT_IS = 0.2  # of the larger pictures too
 FILTERS = (Image.Resampling.BOX, Image.Resampling.LANCZOS)  # that reduce a picture before it is cut
 P_FILTERS = (0.75, 0.25)  # by area, as what is drawn anew at the smaller size looks
-P_ALPHA = 0.25  # of the pictures with transparency: the patch shows their alpha, which is enlarged the same way
+P_ALPHA = 0.25  # of the patches with transparency: it shows alpha in grey, which is enlarged the same way
+P_FLOODED = 0.35  # of them: what the network is given of colours, drawn out under the transparent pixels
 
 
 @dataclass
@@ -163,11 +164,14 @@ def detail(image: np.ndarray) -> float:
 
 
 def opaque(patch: np.ndarray, random: Random) -> np.ndarray:
-    """The patch [H, W, 3 or 4] over a random colour, or its alpha in grey, as [H, W, 3]."""
-    if patch.shape[2] == 3:
-        return patch
-    if patch[..., 3].min() < 255 and random.random() < P_ALPHA:
+    """The patch [H, W, 3 or 4] as [H, W, 3]: over a random colour, its colours flooded, or its alpha in grey."""
+    if patch.shape[2] == 3 or patch[..., 3].min() == 255:
+        return patch[..., :3]
+    kind = random.random()
+    if kind < P_ALPHA:
         return patch[..., 3:].repeat(3, 2)
+    if kind < P_ALPHA + P_FLOODED:
+        return bleed(patch)
     colour = random.integers(256, size=3) if random.random() < 0.6 else np.full(3, random.choice([0, 128, 255]))
     return composite(patch, tuple(int(c) for c in colour))
 
