@@ -36,7 +36,7 @@ def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarr
 
 def untiled(upscaler: Upscaler, image: np.ndarray) -> np.ndarray:
     """The RGB image through the network in one piece."""
-    padded = np.pad(image, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), "edge")
+    padded = np.pad(image, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), "symmetric")
     large, edge = run(upscaler._session, {"images": padded[None]})[0], BORDER * upscaler.spec.scale
     return large[edge:-edge, edge:-edge]
 
