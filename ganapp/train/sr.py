@@ -28,7 +28,7 @@ class SRConfig:
 
     network: Annotated[CARNConfig, tyro.conf.arg(name="")] = field(default_factory=CARNConfig)
     kimg: float = 100.0
-    """Patches to train on; the learning rate falls to zero over them. 100 take an hour of one CPU core."""
+    """Patches to train on; the learning rate falls to zero over them. 100 take an hour and a half of one CPU core."""
     batch: int = 16
     patch: int = 48
     """Pixels a side of the small patches."""
