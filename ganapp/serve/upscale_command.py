@@ -103,19 +103,16 @@ def run(prog: str, args: list[str]) -> int:
 
             bar.set_description_str(printable(job.name))
             if os.path.lexists(job.target) and not given.overwrite:
-                record = read_record(job.target) if job.target.is_file() else None
-                if (other := (record or {}).get("picture")) and other != printable(job.path.name):
-                    reason = f"{job.target} was made of {printable(str(other))}; remove it, or --overwrite"
-                    log.warning("skipped %s: %s", printable(job.name), reason)
-                    skipped.append((job.name, reason))
-                else:
-                    there += 1
-                    otherwise += record is not None and differs(record, asked)
-            elif reason := make(job, library, cleanup, cut_out, progress):
+                record = (read_record(job.target) if job.target.is_file() else None) or {}
+                reason = of_another(record, job)
+                there += not reason
+                otherwise += not reason and differs(record, asked)
+            else:
+                reason = make(job, library, cleanup, cut_out, progress)
+                made += not reason
+            if reason:
                 log.warning("skipped %s: %s", printable(job.name), printable(reason))
                 skipped.append((job.name, reason))
-            else:
-                made += 1
             progress(1)
     if not made and not there:
         reason = skipped[0][1] if not given.source.is_dir() else f"no usable picture in it ({len(skipped):,} skipped)"
@@ -148,6 +145,14 @@ def make(
     except ValueError as error:
         return str(error)
     return None
+
+
+def of_another(record: Mapping, job: Job) -> str | None:
+    """Why the file in the place of the job's result is not its own, by that file's record; None if it may be."""
+    picture = record.get("picture")
+    if not picture or picture == printable(job.path.name):
+        return None
+    return f"{job.target} was made of {picture}; remove it, or --overwrite"
 
 
 def differs(record: Mapping, asked: Mapping) -> bool:
