@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny_run import NETWORK
 
-from ganapp.models.layers import minibatch_stddev
-from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, Palette
+from ganapp.models.layers import minibatch_stddev, to_picture
+from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, Palette, StyleGAN2Config
 
 SIZES = [2, 2]
 
@@ -88,7 +89,7 @@ def test_the_discriminator_hears_the_labels():
 
 def test_where_a_plane_wins_a_picture_has_exactly_its_colour():
     torch.manual_seed(0)
-    palette, w = Palette(5, w_dim=4), torch.randn(2, 4)
+    palette, w = Palette(5, 1, w_dim=4), torch.randn(2, 4)
     winner = torch.randint(0, 5, [2, 8, 8])
     planes = torch.nn.functional.one_hot(winner, 5).permute(0, 3, 1, 2) * 10.0
     colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))  # [2, 3, 5]
@@ -97,7 +98,7 @@ def test_where_a_plane_wins_a_picture_has_exactly_its_colour():
 
 
 def test_a_blend_lies_between_the_colours_and_alpha_passes_through():
-    palette, w = Palette(5, w_dim=4), torch.randn(2, 4)
+    palette, w = Palette(5, 1, w_dim=4), torch.randn(2, 4)
     planes = torch.randn(2, 6, 8, 8)
     out = palette(planes, w)
     colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))[..., None, None]
@@ -116,9 +117,47 @@ def test_without_noise_there_is_no_noise_input_and_nothing_of_it_is_learnt():
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_palette_of_extreme_colours_gives_finite_gradients(precision: torch.dtype):
-    palette, w = Palette(3, w_dim=4), torch.full((4, 4), 100.0)
+    palette, w = Palette(3, 1, w_dim=4), torch.full((4, 4), 100.0)
     planes = torch.randn(4, 3, 8, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
         torch.sigmoid(palette(planes, w)).sum().backward()
     assert torch.isfinite(planes.grad).all()
     assert all(torch.isfinite(p.grad).all() for p in palette.parameters())
+
+
+def test_supersampled_a_picture_is_the_area_average_of_one_drawn_larger():
+    small, large = Palette(5, 2, w_dim=4), Palette(5, 1, w_dim=4)
+    large.load_state_dict(small.state_dict())
+    planes, w = torch.randn(2, 6, 8, 8), torch.randn(2, 4)
+    doubled = F.interpolate(planes, scale_factor=2.0, mode="bilinear")
+    wanted = (to_picture(large(doubled, w)) + 1) / 2  # premultiplied, in [0, 1]
+    found = (to_picture(small(planes, w)) + 1) / 2
+    assert (found - F.avg_pool2d(wanted, 2)).abs().max() < 2e-3
+
+
+def test_supersampled_where_nothing_shows_a_colour_is_still_a_mean_of_colours():
+    palette, w = Palette(5, 2, w_dim=4), torch.randn(2, 4)
+    planes = torch.randn(2, 6, 8, 8)
+    planes[:, 5:] = -100.0
+    planes.requires_grad_(True)
+    logits = palette(planes, w)
+    logits.sum().backward()
+    assert logits.isfinite().all() and planes.grad.isfinite().all()
+    colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))
+    shown = torch.sigmoid(logits[:, :3]).flatten(2)
+    assert (shown <= colours.amax(2, keepdim=True) + 1e-4).all() and (
+        shown >= colours.amin(2, keepdim=True) - 1e-4
+    ).all()
+
+
+def test_supersampled_an_opaque_picture_has_its_own_size():
+    G = Generator(StyleGAN2Config(z_dim=8, w_dim=8, width=8, base=64, palette=3, supersample=2, noise=False), 16, 3, 0)
+    assert G(torch.randn(2, 8), torch.zeros(2, 0), torch.zeros(2, 0)).shape == (2, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    "values", [{"supersample": 0, "palette": 3}, {"supersample": 5, "palette": 3}, {"supersample": 2}]
+)
+def test_supersampling_needs_a_palette_and_a_factor_within_reason(values: dict):
+    with pytest.raises(ValueError, match="supersample"):
+        StyleGAN2Config(**values)

@@ -15,7 +15,8 @@ from ganapp.models.mapping import Mapping
 class StyleGAN2Config:
     """Sizes of both networks. Feature maps have min(base / side, width) channels.
 
-    With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat.
+    With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
+    drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures.
     Without `noise`, there is no detail that the style does not decide.
     """
 
@@ -26,6 +27,7 @@ class StyleGAN2Config:
     width: int = 96
     base: int = 1536
     palette: int = 0
+    supersample: int = 1
     noise: bool = True
 
     def __post_init__(self) -> None:
@@ -33,6 +35,10 @@ class StyleGAN2Config:
             raise ValueError("the sizes of a StyleGAN2 must be positive")
         if not 0 <= self.palette <= 256:
             raise ValueError(f"palette must be 0 to 256 colours, not {self.palette}")
+        if not 1 <= self.supersample <= 4:
+            raise ValueError(f"supersample must be 1 to 4, not {self.supersample}")
+        if self.supersample > 1 and not self.palette:
+            raise ValueError("supersample enlarges the planes of a palette: give a palette, or supersample 1")
 
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
@@ -97,16 +103,29 @@ class Palette(nn.Module):
 
     SHARPNESS = 4.0  # of the softmax, so that a win takes logits of an ordinary size
 
-    def __init__(self, count: int, w_dim: int):
+    def __init__(self, count: int, supersample: int, w_dim: int):
         super().__init__()
-        self.count = count
+        self.count, self.supersample = count, supersample
         self.colours = Linear(w_dim, count * 3)
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
+        if self.supersample > 1:
+            planes = F.interpolate(planes, scale_factor=float(self.supersample), mode="bilinear", align_corners=False)
         colours = torch.sigmoid(self.colours(w) * 2).unflatten(1, (3, self.count))  # [N, 3, K]
         shares = torch.softmax(planes[:, : self.count] * self.SHARPNESS, 1)  # [N, K, H, W]
         mixed = (colours @ shares.flatten(2)).float().unflatten(2, shares.shape[2:])
-        return torch.cat([torch.logit(mixed, 1e-4), planes[:, self.count :]], 1)  # the sigmoid at the exit undoes it
+        alpha = planes[:, self.count :]
+        if self.supersample > 1:
+            mixed, alpha = self.reduce(mixed, alpha)
+        return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
+
+    def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours in [0, 1] and alpha's logits, both reduced by area; colours count by how much of them shows."""
+        if not alpha.shape[1]:
+            return F.avg_pool2d(mixed, self.supersample), alpha[:, :, :: self.supersample, :: self.supersample]
+        shown = torch.sigmoid(alpha) + 1e-3  # where nothing shows, colours are their plain mean
+        mixed = F.avg_pool2d(mixed * shown, self.supersample) / F.avg_pool2d(shown, self.supersample)
+        return mixed, torch.logit(F.avg_pool2d(torch.sigmoid(alpha), self.supersample), 1e-4)
 
 
 class Synthesis(nn.Module):
@@ -132,7 +151,7 @@ class Synthesis(nn.Module):
             ModulatedConv(cfg.features(side), planes, cfg.w_dim, 1, demodulate=False) for side in self.sides
         )
         self.rgb_bias = nn.Parameter(torch.zeros(planes))
-        self.palette = Palette(cfg.palette, cfg.w_dim) if cfg.palette else None
+        self.palette = Palette(cfg.palette, cfg.supersample, cfg.w_dim) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, H, W]."""
