@@ -22,13 +22,15 @@ from export.wrappers import (
     UnlabelledMappingGraph,
     UnlabelledPlainGraph,
 )
-from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, UPSCALER, GeneratorSpec
+from ganapp.contract import CARD, CHECKPOINT, GENERATOR, MAPPING, SYNTHESIS, UPSCALER, GeneratorSpec
+from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.models import MODELS
 from ganapp.serve.generator import PlainGenerator, open_generator
-from ganapp.train.checkpoint import BEST, FILE, RunFacts, load_checkpoint, unpack_module
-from ganapp.train.config import TrainConfig
-from ganapp.train.recorder import to_images
+from ganapp.train.checkpoint import unpack_module
+from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
+from ganapp.train.gan.config import TrainConfig
+from ganapp.train.gan.recorder import to_images
 
 PARITY_SEEDS = range(16)
 
@@ -73,7 +75,7 @@ def published(out: Path) -> Iterator[Path]:
     part.mkdir(parents=True)
     try:
         yield part
-        publish(part, out, old)
+        replace_folder(part, out, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -89,7 +91,7 @@ def find_checkpoint(run: Path) -> Path:
     """The file to export of a run's folder: its best checkpoint, or the last; a file is itself."""
     if not run.is_dir():
         return run
-    return run / BEST if (run / BEST).exists() else run / FILE
+    return run / BEST if (run / BEST).exists() else run / CHECKPOINT
 
 
 def load_trained(checkpoint: Path) -> Trained:
@@ -194,17 +196,3 @@ def check_ours(path: Path) -> None:
     strange = sorted({child.name for child in path.iterdir()} - {MAPPING, SYNTHESIS, GENERATOR, UPSCALER, CARD, SHEET})
     if strange:
         raise ValueError(f"{path} holds what export did not write ({strange[0]}); choose another --out, or move it")
-
-
-def publish(part: Path, out: Path, old: Path) -> None:
-    """Put the finished folder in its place; the bundle that was there goes once the new one is in, or comes back."""
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    try:
-        part.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
-from ganapp.images import contact_sheet, save_png, upscale_nearest
 from ganapp.models import MODELS
+from ganapp.pictures.png import contact_sheet, save_png
+from ganapp.pictures.resize import upscale_nearest
 from ganapp.serve.generator import open_generator
-from ganapp.train.checkpoint import RunFacts
-from ganapp.train.config import TrainConfig
+from ganapp.train.gan.checkpoint import RunFacts
+from ganapp.train.gan.config import TrainConfig
 
 SHEET = "samples.png"
 COLUMNS, ROWS = 10, 5

@@ -18,12 +18,12 @@ from export.upscaler_card import write_card
 from ganapp.contract import UPSCALER, UpscalerSpec
 from ganapp.data.avatars import ILLUSTRATIONS, generate
 from ganapp.data.degrade import degrade
-from ganapp.images import composite
-from ganapp.metrics.restoration import pairs
+from ganapp.metrics.upscaler_measure import pairs
 from ganapp.models.carn import CARN, Cascade
+from ganapp.pictures.alpha import composite
 from ganapp.train.checkpoint import read_metadata, unpack_module
-from ganapp.train.sr import SRConfig
-from ganapp.train.sr_run import SRFacts, load_sr
+from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
+from ganapp.train.upscaler.config import UpscalerConfig
 
 PARITY_SIDES = ((33, 47), (64, 64))
 CALIBRATED = 64  # pixels a side of the pictures that 8 bits are fitted to, and tried on
@@ -45,7 +45,7 @@ def export_upscaler(run: Path, out: Path, precision: str = "int8") -> str:
     `precision` is int8, or how the weights of a network that computes in fp32 are stored: int16 or fp32. Returns in
     words how near the graph comes to torch. Raises ValueError as `export_bundle`, and where int8 costs too much.
     """
-    tensors, cfg, facts = load_sr(find_checkpoint(run))
+    tensors, cfg, facts = load_checkpoint(find_checkpoint(run))
     net = CARN(cfg.network)
     unpack_module("ema", net, tensors)
     with published(out) as part:
@@ -154,7 +154,7 @@ def with_cascades_split(module: nn.Module) -> nn.Module:
     return split
 
 
-def story(cfg: SRConfig, facts: SRFacts) -> dict[str, str | int | float]:
+def story(cfg: UpscalerConfig, facts: UpscalerFacts) -> dict[str, str | int | float]:
     """What the spec tells of the training."""
     return {
         "architecture": "carn",

@@ -7,17 +7,19 @@ import numpy as np
 from export.card import SHEET
 from ganapp.contract import CARD, UPSCALER, UpscalerSpec
 from ganapp.data.degrade import KERNELS, QUALITY
-from ganapp.images import contact_sheet, save_png, upscale_nearest
-from ganapp.metrics.restoration import OWN, UNSEEN, Enlarge, Pair, compare, pairs
+from ganapp.metrics.upscaler_measure import OWN, UNSEEN, Enlarge, Pair, compare, pairs
+from ganapp.pictures.png import contact_sheet, save_png
+from ganapp.pictures.resize import upscale_nearest
 from ganapp.serve.upscaler import open_upscaler
-from ganapp.train.sr import SRConfig
-from ganapp.train.sr_run import SRFacts, enlarged
+from ganapp.train.upscaler.checkpoint import UpscalerFacts
+from ganapp.train.upscaler.config import UpscalerConfig
+from ganapp.train.upscaler.loop import enlarged
 
 SIDE = 64  # pixels of the small pictures that the card shows and measures
 SHOWN = len(UNSEEN)
 
 
-def write_card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, agreement: str) -> None:
+def write_card(folder: Path, spec: UpscalerSpec, cfg: UpscalerConfig, facts: UpscalerFacts, agreement: str) -> None:
     """Write README.md in the Hugging Face form and, beside it, what the graph makes of drawings it never saw."""
     enlarge = open_upscaler(folder).enlarge
     unseen = [pair for pair in pairs(SIDE, spec.scale) if not pair.own][::2]
@@ -34,7 +36,7 @@ def sheet(shown: list[Pair], enlarge: Enlarge, scale: int) -> np.ndarray:
     return contact_sheet(np.concatenate(rows), len(shown), gap=4)
 
 
-def card(folder: Path, spec: UpscalerSpec, cfg: SRConfig, facts: SRFacts, agreement: str) -> str:
+def card(folder: Path, spec: UpscalerSpec, cfg: UpscalerConfig, facts: UpscalerFacts, agreement: str) -> str:
     """The text of the card, with what the graph reaches on the fixed set of drawings."""
     upscaler = open_upscaler(folder)
     size = (folder / UPSCALER).stat().st_size

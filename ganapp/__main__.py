@@ -9,11 +9,11 @@ import sys
 # imported, as torch takes seconds.
 COMMANDS = {
     "prepare": "ganapp.data.command",
-    "train": "ganapp.train.command",
-    "train-sr": "ganapp.train.sr_command",
+    "train": "ganapp.train.gan.command",
+    "train-upscaler": "ganapp.train.upscaler.command",
     "upscale": "ganapp.serve.upscale_command",
     "metrics": "ganapp.metrics.command",
-    "metrics-sr": "ganapp.metrics.restoration_command",
+    "metrics-upscaler": "ganapp.metrics.upscaler_command",
     "bench": "export.bench",
 }
 

@@ -12,6 +12,7 @@ SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> i
 GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images, of a model without a style space
 UPSCALER = "upscaler.onnx"  # images uint8 [N, H, W, 3] -> enlarged uint8 [N, H * scale, W * scale, 3]
 CARD = "README.md"
+CHECKPOINT = "checkpoint.safetensors"  # of a run, which export reads
 
 MAX_RESOLUTION = 1024
 MAX_LATENT = 4096

@@ -14,11 +14,11 @@ from drawn_upscaler import write_graph
 from tiny_bundle import CRITTERS, FACES, PLAIN, write_bundle
 from tiny_run import TINY, write_dataset
 
-from ganapp.metrics import restoration
+from ganapp.metrics import upscaler_measure
 from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator
 from ganapp.serve.library import Library
-from ganapp.train.loop import train
-from ganapp.train.run import Budget
+from ganapp.train.gan.loop import Budget
+from ganapp.train.gan.start import train
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -112,9 +112,9 @@ def run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few_drawings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The sets that upscalers are measured on, cut to styles that load fast."""
     for name, styles in (("PICTURES", ("patchwork", "lorelei", "thumbs")), ("STRANGERS", ("big-smile", "fun-emoji"))):
-        chosen = [picture for picture in getattr(restoration, name) if picture[0] in styles]
-        monkeypatch.setattr(restoration, name, tuple(chosen))
-    cached = (restoration.pairs, restoration.rgba_pairs)
+        chosen = [picture for picture in getattr(upscaler_measure, name) if picture[0] in styles]
+        monkeypatch.setattr(upscaler_measure, name, tuple(chosen))
+    cached = (upscaler_measure.pairs, upscaler_measure.rgba_pairs)
     for function in cached:
         function.cache_clear()
     yield

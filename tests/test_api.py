@@ -12,7 +12,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from ganapp.images import load_image, save_png
+from ganapp.pictures.load import load_image
+from ganapp.pictures.png import save_png
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Mix, Sample
 from ganapp.ui.mix import mixing_grid

@@ -7,7 +7,7 @@ import pytest
 from export import bench
 from export.bench import row, same_network
 from export.bundle import export_bundle, load_trained, make_spec
-from ganapp.train.checkpoint import FILE
+from ganapp.contract import CHECKPOINT
 
 
 def test_a_row_gives_the_median_of_the_rounds_ratios_and_their_range():
@@ -17,7 +17,7 @@ def test_a_row_gives_the_median_of_the_rounds_ratios_and_their_range():
 
 
 def test_the_torch_side_is_the_network_of_the_bundle(run: Path):
-    trained = load_trained(run / FILE)
+    trained = load_trained(run / CHECKPOINT)
     rebuilt = same_network(make_spec("shapes", trained))
     shapes = {name: tensor.shape for name, tensor in trained.G.state_dict().items()}
     assert shapes == {name: tensor.shape for name, tensor in rebuilt.state_dict().items()}

@@ -14,7 +14,8 @@ import pytest
 from conftest import Server
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from ganapp.images import encode_png, load_image, save_png
+from ganapp.pictures.load import load_image
+from ganapp.pictures.png import encode_png, save_png
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (

@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw
 from tiny_bundle import FACES, write_bundle
 
 from ganapp.contract import UpscalerSpec
-from ganapp.images import composite, encode_png, resize, upscale_nearest
+from ganapp.pictures.alpha import composite
+from ganapp.pictures.png import encode_png
+from ganapp.pictures.resize import resize, upscale_nearest
 from ganapp.serve.cleanup import (
     MAX_MADE,
     Cleanup,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ganapp.data.doodles import doodle
-from ganapp.images import composite
+from ganapp.pictures.alpha import composite
 
 
 @pytest.mark.parametrize("side", [16, 33, 96, 192])

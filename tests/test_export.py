@@ -14,14 +14,14 @@ from tiny_run import ARCHITECTURES, write_dataset
 import export.bundle
 from export.bundle import export_bundle, find_checkpoint, load_trained, visible_difference
 from export.wrappers import fold
-from ganapp.contract import MAPPING, SYNTHESIS
+from ganapp.contract import CHECKPOINT, MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
 from ganapp.serve.generator import open_generator
 from ganapp.serve.library import Library
-from ganapp.train.checkpoint import BEST, FILE
-from ganapp.train.loop import train
-from ganapp.train.recorder import draw
-from ganapp.train.run import Budget
+from ganapp.train.gan.checkpoint import BEST
+from ganapp.train.gan.loop import Budget
+from ganapp.train.gan.recorder import draw
+from ganapp.train.gan.start import train
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def bundle(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_served_image_of_a_seed_is_the_one_that_training_showed(run: Path, bundle: Path):
     served = open_generator(bundle)
     images = np.stack(list(served.generate(range(6))))
-    drawn = draw(load_trained(run / FILE).G, range(6), torch.zeros(6, 4))
+    drawn = draw(load_trained(run / CHECKPOINT).G, range(6), torch.zeros(6, 4))
     assert visible_difference(images, drawn) <= 1
 
 
@@ -66,7 +66,7 @@ def test_every_architecture_is_served_as_it_was_trained(name: str, shapes: Path,
 def test_a_growing_network_is_exported_at_the_level_it_has_reached(shapes: Path, tmp_path: Path):
     """Its run ends while 16 pixels fade in over 8; in full, the picture would be another."""
     train(shapes, tmp_path / "run", ARCHITECTURES["stylegan"], Budget(kimg=0.08), device="cpu")
-    G = load_trained(tmp_path / "run" / FILE).G
+    G = load_trained(tmp_path / "run" / CHECKPOINT).G
     assert 3 < G.synthesis.level < 4
     before = draw(G, range(2), torch.zeros(2, 4))
     G.grow(10**9)
@@ -74,12 +74,12 @@ def test_a_growing_network_is_exported_at_the_level_it_has_reached(shapes: Path,
 
 
 def test_of_a_folder_the_best_checkpoint_is_exported_and_the_last_where_none_was_measured(run: Path, tmp_path: Path):
-    assert find_checkpoint(run) == run / FILE
+    assert find_checkpoint(run) == run / CHECKPOINT
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
-    shutil.copy(folder / FILE, folder / BEST)
+    shutil.copy(folder / CHECKPOINT, folder / BEST)
     assert find_checkpoint(folder) == folder / BEST
-    assert find_checkpoint(folder / FILE) == folder / FILE
+    assert find_checkpoint(folder / CHECKPOINT) == folder / CHECKPOINT
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_an_rgb_run_without_labels_exports_too(name: str, tmp_path: Path):
 
 
 def test_folding_changes_no_result_and_leaves_the_network_as_it_was(run: Path):
-    G = load_trained(run / FILE).G
+    G = load_trained(run / CHECKPOINT).G
     ws, noise = torch.randn(2, G.num_ws, G.w_dim), torch.randn(2, G.noise_dim)
     before = G.synthesis(ws, noise)
     assert torch.allclose(fold(G.synthesis)(ws, noise), before, atol=1e-5)
@@ -140,10 +140,10 @@ def test_a_bundle_that_differs_from_torch_is_not_published(
 
 def test_parity_notices_weights_and_a_mean_style_that_are_not_the_exported_ones(run: Path, bundle: Path):
     spec = open_generator(bundle).spec
-    trained = load_trained(run / FILE)
+    trained = load_trained(run / CHECKPOINT)
     trained.G.synthesis.rgb_bias += 0.1
     assert export.bundle.parity(bundle, trained.G, spec) > 1
-    trained = load_trained(run / FILE)
+    trained = load_trained(run / CHECKPOINT)
     trained.G.mapping.w_avg += 3
     assert export.bundle.parity(bundle, trained.G, spec) > 1
 
@@ -170,7 +170,7 @@ def test_what_a_killed_export_left_is_no_model_and_no_obstacle(run: Path, bundle
 def test_the_command_names_what_is_missing(tmp_path: Path):
     command = [sys.executable, "-m", "export", str(tmp_path), "--out", str(tmp_path / "w")]
     result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 2 and FILE in result.stderr and "Traceback" not in result.stderr
+    assert result.returncode == 2 and CHECKPOINT in result.stderr and "Traceback" not in result.stderr
 
 
 @pytest.mark.slow

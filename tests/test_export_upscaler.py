@@ -8,15 +8,15 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from test_sr import TINY
+from test_train_upscaler import TINY
 from tiny_run import write_dataset
 
 import export.upscaler
 from export.upscaler import export_upscaler, is_upscaler, write_upscaler
-from ganapp.contract import CARD, SPEC_KEY, UPSCALER, UpscalerSpec
+from ganapp.contract import CARD, CHECKPOINT, SPEC_KEY, UPSCALER, UpscalerSpec
 from ganapp.models.carn import CARN, CARNConfig
-from ganapp.train.checkpoint import BEST, FILE
-from ganapp.train.sr_run import train_sr
+from ganapp.train.gan.checkpoint import BEST
+from ganapp.train.upscaler.start import train_upscaler
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def sr_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a few steps on a prepared dataset."""
     data = write_dataset(tmp_path_factory.mktemp("data") / "shapes")
     out = tmp_path_factory.mktemp("runs") / "up"
-    train_sr((data,), out, TINY, device="cpu")
+    train_upscaler((data,), out, TINY, device="cpu")
     return out
 
 
@@ -95,5 +95,5 @@ def test_the_card_shows_and_measures_drawings_that_it_never_saw(bundle: Path):
 
 def test_a_run_is_known_for_what_it_trained(sr_run: Path, run: Path, tmp_path: Path):
     assert is_upscaler(sr_run) and not is_upscaler(run)
-    shutil.copy(run / FILE, tmp_path / BEST)  # all that is left of a run
+    shutil.copy(run / CHECKPOINT, tmp_path / BEST)  # all that is left of a run
     assert not is_upscaler(tmp_path)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganapp.models.fastgan import Discriminator, FastGANConfig, Generator, SkipExcitation, quarter
 from ganapp.models.layers import to_picture
-from ganapp.train.losses import gradient_penalty
+from ganapp.train.gan.losses import gradient_penalty
 
 NETWORK = FastGANConfig(z_dim=16, width=16, base=256)
 

@@ -8,8 +8,8 @@ from tiny_run import ATTRIBUTES, write_dataset
 
 from ganapp.contract import GeneratorSpec
 from ganapp.data.dataset import Dataset, load_dataset
-from ganapp.images import save_png
 from ganapp.metrics.samples import evenly, load_samples, real_images
+from ganapp.pictures.png import save_png
 from ganapp.serve.generator import open_generator
 
 ROWS = torch.tensor([0, 1, 6, 7])

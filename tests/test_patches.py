@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ganapp.data.patches import Pictures, cut_out, draw_pairs, opaque, recoloured
-from ganapp.images import save_png
+from ganapp.pictures.png import save_png
 
 
 @pytest.fixture

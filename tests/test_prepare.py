@@ -16,7 +16,8 @@ from ganapp.data import sources, target
 from ganapp.data.labels import attribute_values, read_table
 from ganapp.data.prepare import Summary, prepare
 from ganapp.data.sources import PrepareError, natural, printable
-from ganapp.images import encode_png, load_image, save_png
+from ganapp.pictures.load import load_image
+from ganapp.pictures.png import encode_png, save_png
 
 
 def picture(number: int, side: int = 24, alpha: int = 255) -> np.ndarray:

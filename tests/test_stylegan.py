@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganapp.models.stylegan import AdaIN, Discriminator, Generator, StyleGANConfig
-from ganapp.train.losses import discriminator_loss, generator_loss, gradient_penalty
+from ganapp.train.gan.losses import discriminator_loss, generator_loss, gradient_penalty
 
 NETWORK = StyleGANConfig(z_dim=16, w_dim=16, mapping_layers=2, width=16, base=256, stable_kimg=2.0, fade_kimg=1.0)
 STABLE_8, FADE_16, STABLE_16, FADE_32 = 1000, 2500, 4000, 5250  # images seen, in each stage up to 32 px

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 from tiny_bundle import CRITTERS, write_bundle
 
-from ganapp.finish import rounded_corners
-from ganapp.images import ImageError, encode_png, load_image, resize, save_png, upscale_nearest
+from ganapp.pictures.finish import rounded_corners
+from ganapp.pictures.load import ImageError, load_image
+from ganapp.pictures.png import encode_png, save_png
+from ganapp.pictures.resize import resize, upscale_nearest
 from ganapp.serve import upscale_command
 from ganapp.serve.cleanup import Cleanup, Result
 from ganapp.serve.library import Library

@@ -11,7 +11,8 @@ from PIL import Image
 from tiny_bundle import CRITTERS, write_bundle
 
 from ganapp.contract import BundleError
-from ganapp.images import ImageError, load_image, save_png
+from ganapp.pictures.load import ImageError, load_image
+from ganapp.pictures.png import save_png
 from ganapp.serve.cleanup import METHODS, Cleanup
 from ganapp.serve.generator import Generator
 from ganapp.serve.library import Library

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganapp.images import load_image
+from ganapp.pictures.load import load_image
+from ganapp.pictures.video import PLAYABLE, encode, enlarging_factor
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import PSI, RECORD_KEY, Interpolation, Sample
-from ganapp.ui.animation import PLAYABLE, encode, enlarging_factor
 from ganapp.ui.interpolate import draw, frame_file, interpolate
 from ganapp.ui.sample import sample
 

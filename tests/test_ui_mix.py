@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganapp.images import load_image
+from ganapp.pictures.load import load_image
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import PSI, RECORD_KEY, Mix, Sample
 from ganapp.ui.mix import GAP, cell_name, draw, layer_choices, mixing_grid, place

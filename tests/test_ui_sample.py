@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tiny_bundle import CRITTERS, FACES
 
-from ganapp.images import load_image
+from ganapp.pictures.load import load_image
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY, Sample
 from ganapp.ui import controls

@@ -13,10 +13,13 @@ from PIL import Image
 from tiny_bundle import FACES, write_bundle
 
 from ganapp.__main__ import main
-from ganapp.images import encode_png, load_image, save_png, upscale_nearest
+from ganapp.files import write_whole
+from ganapp.pictures.load import load_image
+from ganapp.pictures.png import encode_png, save_png
+from ganapp.pictures.resize import upscale_nearest
 from ganapp.serve import upscale_command
 from ganapp.serve.cleanup import read_record
-from ganapp.serve.upscale_command import summary, write_whole
+from ganapp.serve.upscale_command import summary
 
 ROOT = Path(__file__).resolve().parent.parent
 

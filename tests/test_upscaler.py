@@ -11,7 +11,7 @@ from tiny_bundle import set_spec
 from tiny_upscaler import make_tiny_upscaler
 
 from ganapp.contract import UPSCALER, BundleError, UpscalerSpec
-from ganapp.images import composite
+from ganapp.pictures.alpha import composite
 from ganapp.serve.session import run
 from ganapp.serve.upscaler import BORDER, CORE, Upscaler, open_upscaler, read_upscaler_spec, tiles
 

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from ganapp.data.avatars import BUILTIN, COLOURS, generate
-from ganapp.images import composite, premultiply, resize
 from ganapp.latents import z_from_seeds
-from ganapp.metrics.restoration import compare, pairs
+from ganapp.metrics.upscaler_measure import compare, pairs
+from ganapp.pictures.alpha import composite, premultiply
+from ganapp.pictures.resize import resize
 from ganapp.serve.generator import StyleGenerator
 from ganapp.serve.library import Library
 from ganapp.serve.session import run

@@ -70,7 +70,7 @@ def test_a_folder_of_pictures_becomes_a_model_that_the_app_serves(tmp_path: Path
         pytest.param(
             ["ganapp", "train", "nowhere", "--out", "out", "--preset", "ape9000"], "critters64", marks=pytest.mark.slow
         ),
-        pytest.param(["ganapp", "train-sr", "nowhere", "--out", "out"], "nowhere", marks=pytest.mark.slow),
+        pytest.param(["ganapp", "train-upscaler", "nowhere", "--out", "out"], "nowhere", marks=pytest.mark.slow),
         (["ganapp", "upscale", "nowhere", "out", "--method", "lanczos"], "nowhere"),
         (["ganapp", "fly"], "prepare"),
     ],

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ganapp.images import save_png
 from ganapp.models.dcgan import DCGANConfig
 from ganapp.models.fastgan import FastGANConfig
 from ganapp.models.stylegan import StyleGANConfig
 from ganapp.models.stylegan2 import StyleGAN2Config
-from ganapp.train.config import TrainConfig
+from ganapp.pictures.png import save_png
+from ganapp.train.gan.config import TrainConfig
 
 NETWORK = StyleGAN2Config(z_dim=16, w_dim=16, width=16, base=256)
 TINY = TrainConfig(network=NETWORK, batch=8, precision="fp32", penalty_every=4, quality_count=16)

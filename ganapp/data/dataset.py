@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ganapp.images import premultiply
+from ganapp.pictures.alpha import premultiply
 
 FACTS = {"name", "resolution", "channels", "attributes", "pixel_size", "licence", "statement"}
 

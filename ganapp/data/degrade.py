@@ -26,7 +26,7 @@ def degrade(image: np.ndarray, scale: int, random: Random, residuals: np.ndarray
     """A worse picture uint8 [H / scale, W / scale, 3] of a clean one uint8 [H, W, 3]; H and W are multiples of scale.
 
     How, and how strongly, is drawn anew each time. `residuals` int8 [N, h, w, 3] are a generator's own errors
-    (see `ganapp.train.residuals`), which are added to some pictures.
+    (see `ganapp.train.upscaler.residuals`), which are added to some pictures.
     """
     picture = Image.fromarray(image)
     clean = random.random() < P_CLEAN

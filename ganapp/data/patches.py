@@ -11,7 +11,9 @@ from PIL import Image
 from ganapp.data.degrade import degrade
 from ganapp.data.doodles import doodle
 from ganapp.data.sources import open_source, printable
-from ganapp.images import ImageError, bleed, composite, load_image, resize
+from ganapp.pictures.alpha import bleed, composite
+from ganapp.pictures.load import ImageError, load_image
+from ganapp.pictures.resize import resize
 
 log = logging.getLogger(__name__)
 

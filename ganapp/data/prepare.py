@@ -19,7 +19,10 @@ from ganapp.data.avatars import BUILTIN, LICENCE, generate
 from ganapp.data.labels import Table, attribute_values, read_table
 from ganapp.data.sources import PrepareError, Source, open_source, printable
 from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
-from ganapp.images import MAX_BYTES, Colour, Fit, ImageError, composite, fit_square, load_image, pixel_factor, save_png
+from ganapp.pictures.alpha import Colour, composite
+from ganapp.pictures.load import MAX_BYTES, ImageError, load_image
+from ganapp.pictures.png import save_png
+from ganapp.pictures.resize import Fit, fit_square, pixel_factor
 
 log = logging.getLogger(__name__)
 

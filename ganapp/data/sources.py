@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ganapp.folders import files_below, ignored, natural, printable
-from ganapp.images import MAX_BYTES, ImageError
+from ganapp.pictures.load import MAX_BYTES, ImageError
 
 MAX_ENTRIES = 1_000_000
 TABLES = ("metadata.csv", "labels.csv")  # the first that is there counts

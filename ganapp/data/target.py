@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganapp.data.sources import RECORD, PrepareError, printable
+from ganapp.files import replace_folder, write_whole
 
 METADATA = "metadata.csv"
 MADE_BY = {"made_by": "ganapp prepare"}  # only a folder whose record says so is ever replaced or deleted
@@ -33,29 +34,11 @@ def whole_folder(out: Path) -> Iterator[Path]:
     except BaseException:
         _discard(part)
         raise
-    _replace(part, out, old)
+    replace_folder(part, out, old, _discard)
 
 
 def write_record(folder: Path, record: dict) -> None:
-    part = folder / (RECORD + ".part")
-    part.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(part, folder / RECORD)
-
-
-def _replace(part: Path, out: Path, old: Path) -> None:
-    """Put `part` in the place of `out`, which comes back if that fails."""
-    if out.exists():
-        if old.exists():
-            _discard(old)
-        out.rename(old)
-    try:
-        part.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        _discard(part)
-        raise
-    _discard(old)
+    write_whole(folder / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def _check_ours(path: Path) -> None:
@@ -73,7 +56,7 @@ def _check_ours(path: Path) -> None:
         made_by = None
     if made_by != MADE_BY["made_by"]:
         raise PrepareError(f"{path}: is there already and was not made by prepare; choose another place or remove it")
-    known = (RECORD, RECORD + ".part", METADATA, ".DS_Store")
+    known = (RECORD, f".{RECORD}.part", RECORD + ".part", METADATA, ".DS_Store")
     strange = [name for name in names if name not in known and not name.isdecimal()]
     if strange:
         raise PrepareError(f"{path}: holds what prepare did not make ({printable(strange[0])}); move it away")

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,10 +10,11 @@ import torch
 import tyro
 
 from ganapp.data.dataset import load_dataset
+from ganapp.device import find_device
+from ganapp.files import write_whole
 from ganapp.metrics.features import Extractor, load_extractor
 from ganapp.metrics.measure import Measures, measure
 from ganapp.metrics.samples import evenly, load_samples
-from ganapp.train.parallel import find_device
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +71,8 @@ def run(prog: str, args: list[str]) -> None:
     found = measure(samples, dataset, train_on, held_out, extractor, given.sheet)
     print(report(str(given.source), str(given.data), found, extractor, dataset.channels))
     if given.json is not None:
-        part = given.json.with_name(given.json.name + ".part")
         numbers = {"source": str(given.source), "data": str(given.data), **asdict(found)}
-        part.write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
-        os.replace(part, given.json)
+        write_whole(given.json, json.dumps(numbers, indent=2) + "\n")
 
 
 def report(source: str, data: str, found: Measures, extractor: Extractor, channels: int) -> str:

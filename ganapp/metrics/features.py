@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.hub import get_dir, load_state_dict_from_url
 
-from ganapp.images import composite
 from ganapp.metrics.efficientnet import FEATURES, load_efficientnet
 from ganapp.metrics.fidelity import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+from ganapp.pictures.alpha import composite
 
 # Pixels a side that EfficientNet sees. Pixel art is enlarged smoothly too: a linear classifier of the features got 72 %
 # of the attributes of 32 px faces right, and 67 % when they were enlarged as squares. With 160 pixels it got 74 %, at

@@ -10,12 +10,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ganapp.data.dataset import Dataset
-from ganapp.images import premultiply, save_png
 from ganapp.metrics.attributes import AttributeAccuracy, accuracy, majority, shrink, train_classifier
 from ganapp.metrics.distances import frechet, kid, mean_pairwise, nearest, precision_recall
 from ganapp.metrics.features import Extractor, backgrounds
 from ganapp.metrics.neighbours import neighbour_sheet
 from ganapp.metrics.samples import Samples, evenly, real_images
+from ganapp.pictures.alpha import premultiply
+from ganapp.pictures.png import save_png
 
 log = logging.getLogger(__name__)
 

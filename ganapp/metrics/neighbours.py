@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from ganapp.data.dataset import Dataset
-from ganapp.images import contact_sheet, upscale_nearest
 from ganapp.metrics.samples import real_images
+from ganapp.pictures.png import contact_sheet
+from ganapp.pictures.resize import upscale_nearest
 
 GROUPS, COLUMNS = 24, 3  # samples on a sheet, and how many stand in a row of it
 NEIGHBOURS = 3  # training pictures beside each

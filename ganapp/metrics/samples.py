@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ganapp.contract import GENERATOR, MAPPING, SYNTHESIS
+from ganapp.contract import CHECKPOINT, GENERATOR, MAPPING, SYNTHESIS
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.data.sources import RECORD, open_source, printable
-from ganapp.images import ImageError, fit_square, load_image, unpremultiply
+from ganapp.pictures.alpha import unpremultiply
+from ganapp.pictures.load import ImageError, load_image
+from ganapp.pictures.resize import fit_square
 from ganapp.serve.generator import open_generator
-from ganapp.train.checkpoint import FILE as CHECKPOINT
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,18 @@ import numpy as np
 from PIL import Image
 
 from ganapp.contract import UpscalerSpec
-from ganapp.finish import MAX_COLOURS, copy_alpha, flatten, has_few_colours, pixel_art, rounded_corners, snap_palette
 from ganapp.folders import printable
-from ganapp.images import Colour, premultiply, resize, unpremultiply
+from ganapp.pictures.alpha import Colour, premultiply, unpremultiply
+from ganapp.pictures.finish import (
+    MAX_COLOURS,
+    copy_alpha,
+    flatten,
+    has_few_colours,
+    pixel_art,
+    rounded_corners,
+    snap_palette,
+)
+from ganapp.pictures.resize import resize
 from ganapp.serve import arguments
 from ganapp.serve.arguments import MAX_TEXT, Raw
 from ganapp.serve.library import Library

@@ -1,12 +1,10 @@
 """`python -m ganapp upscale`: a picture, or a folder of them, enlarged and cleaned into PNG files."""
 
-import errno
 import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -18,9 +16,11 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.contract import BundleError
-from ganapp.finish import copy_alpha
+from ganapp.files import write_whole
 from ganapp.folders import files_below, printable
-from ganapp.images import encode_png, load_image
+from ganapp.pictures.finish import copy_alpha
+from ganapp.pictures.load import load_image
+from ganapp.pictures.png import encode_png
 from ganapp.serve.cleanup import Cleanup, clean_up, read_record
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import RECORD_KEY
@@ -225,30 +225,6 @@ def load_cut_out(path: Path) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return image
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write the file, and its folder, so that it is whole as soon as it is there and nothing is left of a failure.
-
-    Raises ValueError where the name is too long, OSError that says what to do where nothing can be written.
-    """
-    part = path.with_name(f".{path.name}.part")  # hidden: an x.png.part is somebody's download
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)  # what a run that was killed left, or a link that somebody put there
-        with part.open("xb") as file:
-            file.write(data)
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        if error.errno == errno.ENAMETOOLONG:
-            raise ValueError("has too long a name for its result; rename it") from None
-        reason = error.strerror or error
-        raise OSError(f"{path}: cannot be written ({reason}); mend that and run the same command again") from None
-    except BaseException:  # Ctrl-C
-        part.unlink(missing_ok=True)
-        raise
 
 
 def summary(made: int, there: int, skipped: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from ganapp.contract import SPEC_KEY, UPSCALER, BundleError, UpscalerSpec
-from ganapp.images import bleed
+from ganapp.pictures.alpha import bleed
 from ganapp.serve.onnxfile import read_model
 from ganapp.serve.session import open_session, run
 

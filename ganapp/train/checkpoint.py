@@ -1,10 +1,7 @@
 """A whole training state in one safetensors file, written so that a crash loses nothing."""
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,59 +9,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ganapp.train.config import TrainConfig
-
-FILE = "checkpoint.safetensors"
-BEST = "best.safetensors"  # the state whose samples came nearest to the real pictures, by KID
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What a checkpoint says besides its tensors: the dataset it learnt from and how far it got."""
-
-    dataset: str
-    fingerprint: str
-    count: int
-    resolution: int
-    channels: int
-    attributes: dict[str, tuple[str, ...]]
-    pixel_size: int
-    licence: str
-    statement: str
-    seen: int = 0
-    seconds: float = 0.0
-
-    @property
-    def num_labels(self) -> int:
-        return sum(map(len, self.attributes.values()))
-
-
-def save_checkpoint(path: Path, tensors: dict[str, Tensor], cfg: TrainConfig, facts: RunFacts) -> None:
-    """Write `path` whole or not at all."""
-    write_tensors(path, tensors, {"config": cfg.to_json(), "facts": json.dumps(vars(facts))})
-
-
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainConfig, RunFacts]:
-    """Tensors by name, settings and facts. Raises ValueError that names the file when it cannot be read."""
-    tensors, metadata = read_tensors(path)
-    try:
-        cfg = TrainConfig.from_json(metadata["config"])
-        facts = json.loads(metadata["facts"])
-        facts["attributes"] = {name: tuple(values) for name, values in facts["attributes"].items()}
-        return tensors, cfg, RunFacts(**facts)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a ganapp checkpoint ({error})") from None
+from ganapp.files import write_whole
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write `path` whole or not at all: a neighbour is written, flushed to the disk, then renamed over it."""
+    """Write `path` whole or not at all, also when the power fails."""
     data = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_whole(path, data, durable=True)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

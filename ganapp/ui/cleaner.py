@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from ganapp.images import ImageError, encode_png, load_image
+from ganapp.pictures.load import ImageError, load_image
+from ganapp.pictures.png import encode_png
 from ganapp.serve.arguments import Raw
 from ganapp.serve.cleanup import Cleanup, Result, enlarge, finish, read_record
 from ganapp.serve.library import Library

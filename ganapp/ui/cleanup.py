@@ -7,8 +7,8 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from ganapp.finish import copy_alpha
-from ganapp.images import encode_png
+from ganapp.pictures.finish import copy_alpha
+from ganapp.pictures.png import encode_png
 from ganapp.serve.arguments import Raw
 from ganapp.serve.cleanup import METHODS, Cleanup
 from ganapp.serve.library import Library

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import threading
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,8 @@ from pathlib import Path
 from gradio import FileData
 from gradio.processing_utils import hash_bytes
 from gradio.utils import get_upload_folder
+
+from ganapp.files import write_whole
 
 LONGEST_STEM = 100  # bytes; with a suffix and what Gradio adds it stays far below a file system's 255
 
@@ -25,10 +26,7 @@ def cached(data: bytes, name: str) -> str:
     try:
         os.utime(path)  # young again: Gradio deletes by age
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
-        part.write_bytes(data)
-        os.replace(part, path)
+        write_whole(path, data, shared=True)
     return str(path)
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from ganapp.images import contact_sheet, encode_png, load_image
 from ganapp.latents import lerp, slerp, walk, z_from_seeds
+from ganapp.pictures.load import load_image
+from ganapp.pictures.png import contact_sheet, encode_png
+from ganapp.pictures.video import encode
 from ganapp.serve import arguments
 from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import MAX_FRAMES, RECORD_KEY, Interpolation
 from ganapp.ui import controls, errors, outlet
-from ganapp.ui.animation import encode
 from ganapp.ui.files import cached, file_record
 
 PLAYER_JS = Path(__file__).with_name("player.js").read_text(encoding="utf-8")

@@ -6,8 +6,10 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from ganapp.images import contact_sheet, encode_png, load_image, upscale_nearest
 from ganapp.latents import LAYER_RANGES, layer_range, mix, z_from_seeds
+from ganapp.pictures.load import load_image
+from ganapp.pictures.png import contact_sheet, encode_png
+from ganapp.pictures.resize import upscale_nearest
 from ganapp.serve import arguments
 from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library

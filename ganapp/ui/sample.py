@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import gradio as gr
 import numpy as np
 
-from ganapp.images import encode_png
+from ganapp.pictures.png import encode_png
 from ganapp.serve.arguments import Raw
 from ganapp.serve.library import Library
 from ganapp.serve.recipe import MAX_COUNT, RECORD_KEY, Sample

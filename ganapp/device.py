@@ -1,0 +1,23 @@
+"""Where networks compute: the device, its precision."""
+
+import torch
+
+
+def find_device(name: str) -> torch.device:
+    """The device of this name; `auto` is CUDA where there is some. Raises ValueError when it cannot be used."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by the kind of device
+        raise ValueError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from None
+
+
+def resolve_precision(wanted: str, device: torch.device) -> str:
+    """`auto` as bf16 where the device multiplies bf16 natively, else fp32 (emulated bf16 is slower than fp32)."""
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    can = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"

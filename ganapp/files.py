@@ -1,0 +1,59 @@
+"""Whole files and whole folders: there when they are finished, and what was there before until then."""
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes | str, *, durable: bool = False, shared: bool = False) -> None:
+    """Write the file, and its folder, so that it is whole as soon as it is there and nothing is left of a failure.
+
+    Text is written as UTF-8. `durable` waits for the disk, so that a power cut loses nothing; `shared` is for a path
+    that several threads may write at once. Raises ValueError where the name is too long, OSError that names the file
+    and says what to do where it cannot be written.
+    """
+    own = f".{os.getpid()}-{threading.get_ident()}" if shared else ""
+    part = path.with_name(f".{path.name}{own}.part")  # hidden: an x.png.part is somebody's download
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # what a run that was killed left, or a link that somebody put there
+        with part.open("xb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError("has too long a name for its result; rename it") from None
+        reason = error.strerror or error
+        raise OSError(f"{path}: cannot be written ({reason}); mend that and run the same command again") from None
+    except BaseException:  # Ctrl-C
+        part.unlink(missing_ok=True)
+        raise
+
+
+def replace_folder(part: Path, out: Path, old: Path, discard: Callable[[Path], None] = shutil.rmtree) -> None:
+    """Put the finished folder `part` in the place of `out`.
+
+    What was in `out` waits in `old`: it is discarded once `part` is in its place, and comes back if that fails.
+    """
+    if out.exists():
+        if old.exists():
+            discard(old)
+        out.rename(old)
+    try:
+        part.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        discard(part)
+        raise
+    if old.exists():
+        discard(old)

@@ -1,0 +1,138 @@
+"""One robust way for an image to come in: any common format, upright, 8 bits, straight alpha."""
+
+import io
+import stat
+import struct
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+MAX_PIXELS = 64_000_000  # 256 MB as RGBA
+MAX_BYTES = 128 * 2**20
+# Formats with a signature, decoded in this process: EPS would start Ghostscript, TGA opens almost anything.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "ICO", "PSD")
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class ImageError(ValueError):
+    """An image that cannot be used; the message is what follows its name: "is truncated"."""
+
+
+def load_image(source: Path | bytes | BinaryIO) -> np.ndarray:
+    """The picture as uint8 [H, W, 4], straight alpha; the first frame of an animation, upright by its EXIF tag.
+
+    16-bit samples are scaled to 8, not clipped. Pixels with alpha 0 keep whatever colour the file has there.
+    Raises ImageError for anything else than a whole picture within MAX_BYTES and MAX_PIXELS.
+    """
+    data = _read(source)
+    with warnings.catch_warnings():
+        # Pillow warns about odd metadata and about sizes that are checked here; neither loses a picture.
+        warnings.filterwarnings("ignore", module="PIL")
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                _check_size(picture)
+                rawmode = picture.tile[0].args if picture.format == "PNG" and picture.tile else None
+                picture.load()
+                _check_size(picture)  # an icon's directory may promise less than the picture in it
+                return _upright(_rgba(picture, rawmode), picture)
+        except ImageError:
+            raise
+        except Image.UnidentifiedImageError:
+            raise ImageError(_unidentified(data)) from None
+        except Image.DecompressionBombError:
+            raise ImageError(f"has over {MAX_PIXELS:,} pixels, the limit") from None
+        except Exception as error:  # decoders raise nearly anything on a damaged file
+            raise ImageError(_damage(error)) from None
+
+
+def _read(source: Path | bytes | BinaryIO) -> bytes:
+    """The bytes of the file. Raises ImageError if there are none, too many, or it is not a regular file."""
+    if isinstance(source, bytes):
+        data = source[: MAX_BYTES + 1]
+    elif isinstance(source, Path):
+        try:
+            if not stat.S_ISREG(source.stat().st_mode):  # opening a FIFO would wait for a writer for ever
+                raise ImageError("is not a regular file")
+            with source.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise ImageError(f"cannot be read ({error.strerror or error})") from None
+    else:
+        data = source.read(MAX_BYTES + 1)
+    if not data:
+        raise ImageError("is empty")
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"is over {MAX_BYTES // 2**20} MiB, the limit of a file")
+    return data
+
+
+def _check_size(picture: Image.Image) -> None:
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"is {width}x{height} pixels, over the limit of {MAX_PIXELS:,}")
+    if width * height == 0:
+        raise ImageError("has no pixels")
+
+
+def _rgba(picture: Image.Image, rawmode: str | None) -> np.ndarray:
+    """uint8 [H, W, 4] of a loaded picture in any mode. `rawmode` is how a PNG stores its samples."""
+    key = picture.info.get("transparency")
+    if picture.mode not in ("1", "L", "RGB", "F") and not picture.mode.startswith("I"):
+        if picture.mode in ("CMYK", "YCbCr", "HSV", "RGBX"):
+            picture = picture.convert("RGB")
+        return np.array(picture if picture.mode == "RGBA" else picture.convert("RGBA"))
+    samples = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
+    colour = _eight_bits(samples)
+    alpha = np.full(colour.shape[:2], 255, np.uint8)
+    if key is not None:
+        # The key is a stored value, where the samples are scaled already, but for 16-bit grey.
+        if rawmode in ("L;2", "L;4"):
+            key *= 255 // (2 ** int(rawmode[-1]) - 1)
+        elif rawmode == "RGB;16B":
+            key = tuple(value >> 8 for value in key)
+        alpha[(samples == key).all(axis=-1) if samples.ndim == 3 else samples == key] = 0
+    return np.dstack([colour, alpha] if colour.ndim == 3 else [colour, colour, colour, alpha])
+
+
+def _eight_bits(samples: np.ndarray) -> np.ndarray:
+    """uint8 of samples of any depth: 16 bits and more scaled, floats read as 0-1, or as 0-255 if any is above 1."""
+    if samples.dtype == np.uint8:
+        return samples
+    top = 65535.0
+    if samples.dtype.kind == "f":
+        samples = np.nan_to_num(samples)
+        top = 1.0 if samples.max() <= 1 else 255.0
+    elif samples.max() > top:  # 32-bit integers have no agreed white: take the brightest
+        top = float(samples.max())
+    return np.rint(np.clip(samples / np.float32(top), 0, 1) * 255).astype(np.uint8)
+
+
+def _upright(image: np.ndarray, picture: Image.Image) -> np.ndarray:
+    """The image [H, W, C] turned as its EXIF orientation asks; a damaged EXIF block asks nothing."""
+    try:
+        orientation = picture.getexif().get(0x0112, 1)
+    except Exception:  # metadata must not lose a picture that decoded
+        return image
+    if orientation in (5, 6, 7, 8):  # transpose, then flip as the rest asks
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def _unidentified(data: bytes) -> str:
+    known = (PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+    return "is truncated or broken" if data.startswith(known) else "is not an image"
+
+
+def _damage(error: Exception) -> str:
+    """A short reason from whatever a decoder raised."""
+    reason = " ".join(str(error).split())[:80]
+    if "truncat" in reason.lower() or isinstance(error, (EOFError, struct.error)):
+        return "is truncated"
+    return f"is broken ({reason or type(error).__name__})"

@@ -1,0 +1,50 @@
+"""What a GAN's checkpoint says: its settings, and the facts of the dataset it learnt from."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from ganapp.train.checkpoint import read_tensors, write_tensors
+from ganapp.train.gan.config import TrainConfig
+
+BEST = "best.safetensors"  # the state whose samples came nearest to the real pictures, by KID
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a checkpoint says besides its tensors: the dataset it learnt from and how far it got."""
+
+    dataset: str
+    fingerprint: str
+    count: int
+    resolution: int
+    channels: int
+    attributes: dict[str, tuple[str, ...]]
+    pixel_size: int
+    licence: str
+    statement: str
+    seen: int = 0
+    seconds: float = 0.0
+
+    @property
+    def num_labels(self) -> int:
+        return sum(map(len, self.attributes.values()))
+
+
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], cfg: TrainConfig, facts: RunFacts) -> None:
+    """Write `path` whole or not at all."""
+    write_tensors(path, tensors, {"config": cfg.to_json(), "facts": json.dumps(vars(facts))})
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainConfig, RunFacts]:
+    """Tensors by name, settings and facts. Raises ValueError that names the file when it cannot be read."""
+    tensors, metadata = read_tensors(path)
+    try:
+        cfg = TrainConfig.from_json(metadata["config"])
+        facts = json.loads(metadata["facts"])
+        facts["attributes"] = {name: tuple(values) for name, values in facts["attributes"].items()}
+        return tensors, cfg, RunFacts(**facts)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a ganapp checkpoint ({error})") from None

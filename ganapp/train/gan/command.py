@@ -1,0 +1,54 @@
+"""`python -m ganapp train`: its options, and the presets behind them."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+
+from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
+from ganapp.train.gan.loop import Budget
+from ganapp.train.gan.start import train
+
+
+@dataclass(frozen=True)
+class TrainArgs:
+    """Train on a prepared dataset. Ctrl-C stops after the current step; --resume goes on from there."""
+
+    data: tyro.conf.Positional[Path]
+    """Folder that `prepare` made."""
+    out: Path
+    """Folder of the run: checkpoint, sample grids, log."""
+    resume: bool = False
+    """Go on with the run in OUT, with the settings stored there."""
+    preset: Literal[tuple(PRESETS)] = "default"
+    """Settings to start from, architecture included; the options below change one each."""
+    kimg: float = float("inf")
+    """Stop after this many thousand images, resumed parts included."""
+    minutes: float = float("inf")
+    """Stop after this many minutes of training, resumed parts included."""
+    patience: float = float("inf")
+    """Stop once no better KID has come for this many thousand images."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, ..."""
+    threads: int | None = None
+    """CPU threads; all cores by default. On a machine that does other work too, 1 is many times faster."""
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = DEFAULT
+
+
+def run(prog: str, args: list[str]) -> None:
+    """Parse and train. Raises ValueError for what cannot be used."""
+    # The preset comes first, so that --help shows its values and single options change them.
+    peek = argparse.ArgumentParser(prog=prog, add_help=False, allow_abbrev=False)
+    peek.add_argument("--preset", choices=PRESETS, default="default")
+    preset = peek.parse_known_args(args)[0].preset
+    default = TrainArgs(data=tyro.MISSING, out=tyro.MISSING, preset=preset, config=PRESETS[preset])
+    given = tyro.cli(TrainArgs, prog=prog, args=args, default=default)
+    if given.threads is not None:
+        if given.threads < 1:
+            raise ValueError(f"--threads must be at least 1, not {given.threads}")
+        torch.set_num_threads(given.threads)
+    budget = Budget(given.kimg, given.minutes, given.patience)
+    train(given.data, given.out, given.config, budget, given.resume, given.device)

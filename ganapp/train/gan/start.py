@@ -1,0 +1,118 @@
+"""From a prepared dataset to a run in its folder, begun or resumed."""
+
+import logging
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+from ganapp.contract import CHECKPOINT
+from ganapp.data.dataset import Dataset, load_dataset
+from ganapp.device import find_device, resolve_precision
+from ganapp.models import MODELS
+from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
+from ganapp.train.gan.config import DEFAULT, TrainConfig
+from ganapp.train.gan.loop import Budget, Run
+from ganapp.train.gan.recorder import Recorder
+from ganapp.train.gan.report import write_report
+from ganapp.train.gan.step import new_state
+from ganapp.train.parallel import GROUP, Processes
+
+log = logging.getLogger(__name__)
+
+FEW = 500  # pictures
+LOPSIDED = 0.15  # see Dataset.lopsidedness
+
+
+def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool = False, device: str = "auto") -> None:
+    """Train on the prepared dataset `data` into the folder `out` until the budget is spent or a signal comes.
+
+    With `resume`, go on from the checkpoint in `out` with the settings stored there. Raises ValueError when
+    `out` holds a run that is not to be resumed, when there is none to resume, it learnt from other data or `cfg`
+    is neither the default nor what it has stored.
+    """
+    processes = Processes.launched()
+    if not processes.main:
+        logging.getLogger("ganapp").setLevel(logging.ERROR)  # one voice is enough
+    target = find_device(processes.join(device))
+    path = out / CHECKPOINT
+    if path.exists() and not resume:
+        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+    tensors = None
+    if resume:
+        tensors, stored, facts = load_checkpoint(path)
+        if replace(cfg, precision=stored.precision) not in (stored, replace(DEFAULT, precision=stored.precision)):
+            raise ValueError(
+                f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
+            )
+        cfg = stored
+    dataset = load_dataset(data)
+    fresh = facts_of(dataset)
+    if resume and (facts.fingerprint, facts.attributes) != (fresh.fingerprint, fresh.attributes):
+        raise ValueError(f"{out} learnt from another dataset ({facts.dataset}); give that one, or a new --out")
+    if not resume:
+        facts, cfg = fresh, replace(cfg, precision=resolve_precision(cfg.precision, target))
+    if budget.patience <= cfg.quality_kimg and budget.patience < inf:
+        raise ValueError(
+            f"--patience {budget.patience:g} must be longer than the {cfg.quality_kimg:g} kimg between two "
+            "measurements (--quality-kimg)"
+        )
+    train_on, held_out = dataset.split(cfg.holdout)
+    check_fits(data, len(train_on), cfg, processes)
+
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume and processes.main:
+        (out / BEST).unlink(missing_ok=True)  # of a run that was deleted or never reached a checkpoint
+    state = new_state(cfg, facts, target, processes)
+    if tensors is not None:
+        state.restore(tensors, facts.seen)
+        if MODELS[cfg.architecture].grows:  # the run may end before its first step
+            for network in (state.G, state.D, state.G_ema):
+                network.grow(facts.seen)
+        processes.wait()  # nobody writes a checkpoint that another is still reading
+    log.info("%s: %s, %d of them held out; %s, %s", data, describe(dataset), len(held_out), target, cfg.precision)
+    if len(dataset.pixels) < FEW:
+        log.warning("%d pictures are few; a thousand and more make better models", len(dataset.pixels))
+    if cfg.flip and (lopsided := dataset.lopsidedness()) > LOPSIDED:
+        log.warning("--flip: these pictures have a left and a right (%.2f); the mirrored ones may be learnt", lopsided)
+    if budget.left(state.seen, facts.seconds) <= 0:
+        log.warning("%s has spent this budget; give a larger --kimg or --minutes", out)
+    recorder = Recorder(out, dataset, state.seen) if processes.main else None
+    run = Run(state, dataset, train_on, held_out, cfg, facts, out, recorder, target)
+    try:
+        run.loop(budget)
+    finally:  # a run that diverged has most need of its report
+        if recorder:
+            recorder.close()
+            write_report(out, run.about())
+
+
+def check_fits(data: Path, count: int, cfg: TrainConfig, processes: Processes) -> None:
+    """Raise ValueError unless `count` pictures to train on fill a batch, and the batch suits the processes."""
+    if count < cfg.batch:
+        raise ValueError(f"{data} has {count} pictures to train on, fewer than one batch of {cfg.batch}")
+    if cfg.batch % (GROUP * processes.count):
+        raise ValueError(
+            f"batch {cfg.batch} cannot be shared by {processes.count} processes: "
+            f"choose a multiple of {GROUP * processes.count}"
+        )
+
+
+def describe(dataset: Dataset) -> str:
+    """As in "10,000 pictures (RGBA 64x64) with 9 attributes"."""
+    R, colours = dataset.resolution, "RGBA" if dataset.channels == 4 else "RGB"
+    return f"{len(dataset.pixels):,} pictures ({colours} {R}x{R}) with {len(dataset.attributes)} attributes"
+
+
+def facts_of(dataset: Dataset) -> RunFacts:
+    """What a new run on this dataset begins with."""
+    return RunFacts(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint(),
+        count=len(dataset.pixels),
+        resolution=dataset.resolution,
+        channels=dataset.channels,
+        attributes=dataset.attributes,
+        pixel_size=dataset.pixel_size,
+        licence=dataset.licence,
+        statement=dataset.statement,
+    )

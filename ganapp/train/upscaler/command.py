@@ -1,0 +1,46 @@
+"""`python -m ganapp train-upscaler`: its options."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from ganapp.train.upscaler.config import UpscalerConfig
+from ganapp.train.upscaler.start import train_upscaler
+
+
+@dataclass(frozen=True)
+class TrainUpscalerArgs:
+    """Train an upscaler on clean pictures. Ctrl-C stops after the current step; --resume goes on from there."""
+
+    data: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of clean pictures of any size, or those that `prepare` made; large ones teach most."""
+    out: Path
+    """Folder of the run: checkpoint, grids, log."""
+    resume: bool = False
+    """Go on with the run in OUT, with the settings stored there; DATA and --samples are given as before."""
+    samples: tuple[Path, ...] = ()
+    """Weights folders of generators; the upscaler learns to remove the errors of their samples."""
+    init: Path | None = None
+    """Begin with the weights of this run, which may be of another scale."""
+    minutes: float = float("inf")
+    """Stop after this many minutes; --resume goes on."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, ..."""
+    threads: int | None = None
+    """CPU threads; all cores by default. On a machine that does other work too, 1 is many times faster."""
+    config: Annotated[UpscalerConfig, tyro.conf.arg(name="")] = field(default_factory=UpscalerConfig)
+
+
+def run(prog: str, args: list[str]) -> None:
+    """Parse and train. Raises ValueError for what cannot be used."""
+    given = tyro.cli(TrainUpscalerArgs, prog=prog, args=args)
+    if given.threads is not None:
+        if given.threads < 1:
+            raise ValueError(f"--threads must be at least 1, not {given.threads}")
+        torch.set_num_threads(given.threads)
+    train_upscaler(
+        given.data, given.out, given.config, given.samples, given.init, given.resume, given.minutes, given.device
+    )

@@ -1,0 +1,153 @@
+"""One training step: what it changes, and what it must not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_run import ARCHITECTURES, ATTRIBUTES, TINY, write_dataset
+
+from ganapp.data.dataset import load_dataset
+from ganapp.train.gan.config import TrainConfig
+from ganapp.train.gan.start import facts_of
+from ganapp.train.gan.step import Batch, TrainState, drop_labels, new_state, train_step, update_ema
+from ganapp.train.parallel import Draws, Processes
+
+CPU = torch.device("cpu")
+SIZES = [len(values) for values in ATTRIBUTES.values()]
+
+
+def state_and_batch(shapes: Path, cfg: TrainConfig = TINY) -> tuple[TrainState, Batch]:
+    dataset = load_dataset(shapes)
+    return new_state(cfg, facts_of(dataset), CPU), Batch(
+        *dataset.batch(torch.arange(8), CPU), dataset.batch(torch.arange(8, 16), CPU)
+    )
+
+
+def flat(module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_a_step_moves_both_networks_and_the_average(shapes: Path):
+    state, batch = state_and_batch(shapes)
+    before = [flat(m).clone() for m in (state.G, state.D, state.G_ema)]
+    losses = train_step(state, batch, SIZES, TINY)
+    for old, module in zip(before, (state.G, state.D, state.G_ema), strict=True):
+        assert not torch.equal(old, flat(module))
+    assert state.seen == 8
+    assert losses.penalty is not None and torch.isfinite(losses.G)
+
+
+def test_the_penalty_comes_only_every_few_steps(shapes: Path):
+    state, batch = state_and_batch(shapes)
+    had = [train_step(state, batch, SIZES, TINY).penalty is not None for _ in range(8)]
+    assert had == [True, False, False, False] * 2
+
+
+def test_the_average_moves_half_way_in_its_half_life(shapes: Path):
+    state, _ = state_and_batch(shapes)
+    state.seen = 10**9
+    for p in state.G.parameters():
+        p.data.fill_(1.0)
+    for p in state.G_ema.parameters():
+        p.data.zero_()
+    update_ema(state, TINY, int(TINY.ema_kimg * 1000))
+    assert torch.allclose(flat(state.G_ema), torch.tensor(0.5))
+
+
+def test_label_dropout_hides_whole_attributes_and_never_invents_one():
+    labels = torch.tensor([[1.0, 0, 0, 1]]).repeat(4000, 1)
+    dropped = drop_labels(labels, SIZES, 0.4, Draws(torch.Generator().manual_seed(0), Processes()))
+    assert ((dropped == labels) | (dropped == 0)).all()
+    none_left = (dropped.sum(1) == 0).float().mean()
+    all_left = (dropped.sum(1) == 2).float().mean()
+    # 0.2 lose all at once; of the 0.4 hidden partly, each attribute with a chance u, E[u²] = 1/3 lose both
+    assert abs(none_left - (0.2 + 0.4 / 3)) < 0.03
+    assert abs(all_left - (0.4 + 0.4 / 3)) < 0.03
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_learns_four_pictures(name: str, tmp_path: Path):
+    """The mean distance from each fake to the real picture nearest to it falls by half in seconds."""
+    cfg = replace(ARCHITECTURES[name], batch=4)
+    dataset = load_dataset(write_dataset(tmp_path / "four", count=4))
+    state = new_state(cfg, facts_of(dataset), CPU)
+    real, labels = dataset.batch(torch.arange(4), CPU)
+
+    def distance() -> float:
+        with torch.no_grad():
+            fake = state.G_ema(torch.randn(8, 16), labels.repeat(2, 1), torch.zeros(8, state.G.noise_dim))
+        return torch.cdist(fake.flatten(1), real.flatten(1)).min(1).values.mean().item()
+
+    before = distance()
+    for _ in range(350):
+        train_step(state, Batch(real, labels), SIZES, cfg)
+    assert distance() < before / 2
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "nonsaturating", "hinge", "bce"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_takes_every_loss_with_penalties_and_augmentation(name: str, loss: str, shapes: Path):
+    cfg = replace(ARCHITECTURES[name], loss=loss, noisy_labels=0.0, penalty="r1r2", augment="fixed", flip=True)
+    state, batch = state_and_batch(shapes, cfg)
+    for _ in range(2):
+        losses = train_step(state, batch, SIZES, cfg)
+    assert state.finite() and not state.skipped
+    assert all(value is None or torch.isfinite(value) for value in vars(losses).values())
+
+
+def test_the_discriminators_learning_rate_is_a_multiple_of_the_generators(shapes: Path):
+    cfg = replace(TINY, lr_D_factor=4.0)
+    state, batch = state_and_batch(shapes, cfg)
+    train_step(state, batch, SIZES, cfg)
+    assert state.opt_D.param_groups[0]["lr"] == 4 * state.opt_G.param_groups[0]["lr"] == 4 * cfg.lr
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_step_whose_numbers_are_not_finite_changes_no_weight_and_is_counted(name: str, shapes: Path):
+    cfg = ARCHITECTURES[name]
+    state, batch = state_and_batch(shapes, cfg)
+    train_step(state, batch, SIZES, cfg)
+    before = [flat(m).clone() for m in (state.G, state.D)]
+    poisoned = Batch(torch.full_like(batch.real, torch.nan), batch.labels, batch.held_out)
+    train_step(state, poisoned, SIZES, cfg)
+    assert torch.equal(before[1], flat(state.D))
+    assert (state.bad, state.skipped) == (1, 1)
+    train_step(state, batch, SIZES, cfg)
+    assert (state.bad, state.skipped) == (0, 1)
+    assert state.finite()
+    assert not torch.equal(before[1], flat(state.D))
+
+
+def test_a_discriminator_that_knows_its_pictures_by_heart_is_seen_and_raises_augmentation(shapes: Path):
+    """Trained on eight pictures only, it takes others for fakes: r_v grows, and so does p."""
+    cfg = replace(
+        TINY, augment="adaptive", gamma=0.0, adapt_kimg=2.0, adapt_target=0.3, augment_policy=("translation",)
+    )
+    state, batch = state_and_batch(shapes, cfg)
+    held_out = (-batch.held_out[0].flip(2), batch.held_out[1])
+    for _ in range(150):
+        train_step(state, Batch(batch.real, batch.labels, held_out), SIZES, cfg)
+    numbers = state.watch.numbers()
+    assert numbers["train"] > numbers["held_out"]
+    assert numbers["augment_p"] > 0.05
+
+
+def test_the_watched_means_are_those_of_the_logits_from_the_first_look_on(shapes: Path):
+    state, batch = state_and_batch(shapes)
+    losses = train_step(state, batch, SIZES, TINY)
+    numbers = state.watch.numbers()
+    assert numbers["train"] == pytest.approx(float(losses.real), abs=1e-5)
+    assert numbers["fake"] == pytest.approx(float(losses.fake), abs=1e-5)
+    assert 0 <= numbers["ahead"] <= 1
+
+
+def test_held_out_pictures_are_rated_by_the_discriminator_that_rated_the_others(shapes: Path):
+    """One and the same batch as training and held-out images has no overfitting, however fast D moves."""
+    cfg = replace(TINY, lr=0.1, label_dropout=0.0)
+    state, batch = state_and_batch(shapes, cfg)
+    for _ in range(9):
+        train_step(state, Batch(batch.real, batch.labels, (batch.real, batch.labels)), SIZES, cfg)
+    numbers = state.watch.numbers()
+    assert numbers["held_out"] == pytest.approx(numbers["train"], rel=1e-5)
