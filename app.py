@@ -50,9 +50,9 @@ def main(config: AppConfig) -> int:
         print(problem, file=sys.stderr)
         return 2
 
-    from ganapp.ui.demo import build_demo, launch_options  # seconds, and only now known to be wanted
+    from ganapp.ui.page import build_page, launch_options  # seconds, and only now known to be wanted
 
-    demo = build_demo(library)
+    demo = build_page(library)
     # Quiet, since gradio's own lines speak of its Python functions and not of the flags here.
     _, local, public = demo.launch(
         server_name=host,

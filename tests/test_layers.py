@@ -14,8 +14,10 @@ SERVING = {
     "folders": set(),
     "latents": set(),
     "pictures": {"files"},
-    "serve": {"contract", "files", "folders", "latents", "pictures"},
-    "ui": {"contract", "files", "latents", "pictures", "serve"},
+    "serve": {"contract", "latents", "pictures"},
+    "draw": {"contract", "files", "folders", "latents", "pictures", "serve"},
+    "ui": {"contract", "draw", "files", "latents", "pictures", "serve"},
+    "cli": set(),
 }
 TRAINING = {
     "device": set(),
@@ -27,6 +29,7 @@ TRAINING = {
     "train.upscaler": {"contract", "data", "device", "files", "metrics", "models", "pictures", "serve", "train"},
 }
 MAY_IMPORT = SERVING | TRAINING
+ONLY_IN_THE_PAGE = {"gradio", "starlette"}
 NEVER_IN_SERVING = {"torch", "onnx", "onnxscript", "safetensors", "tensorboard", "dicebear", "resvg_py"}
 
 
@@ -69,6 +72,7 @@ def test_imports_go_one_way(part: str):
             if top == "ganapp" and rest:
                 assert part_named(rest) in MAY_IMPORT[part] | {part}, f"{path.relative_to(ROOT)} imports {name}"
             assert top not in {"export", "app"}, f"{path.relative_to(ROOT)} imports {name}"
+            assert part == "ui" or top not in ONLY_IN_THE_PAGE, f"{path.relative_to(ROOT)} imports {name}"
             if part in SERVING:
                 assert top not in NEVER_IN_SERVING, f"{path.relative_to(ROOT)} imports {name}"
 
@@ -120,9 +124,9 @@ def watched_look_up(host, *rest, **more):
 socket.socket.connect, socket.getaddrinfo = watched_connect, watched_look_up
 import app
 from ganapp.serve.library import Library
-from ganapp.ui.demo import build_demo, launch_options
+from ganapp.ui.page import build_page, launch_options
 library = Library(Path({str(weights_dir)!r}))
-demo = build_demo(library)
+demo = build_page(library)
 demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
 for name in library.names():
     next(library.generator(name).generate([1]))

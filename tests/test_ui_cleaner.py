@@ -8,17 +8,18 @@ import pytest
 from PIL import Image
 from tiny_bundle import CRITTERS, write_bundle
 
+from ganapp.draw import upscale_command
+from ganapp.draw.cleanup import Cleanup
+from ganapp.draw.enlarge import Result
+from ganapp.draw.records import RECORD_KEY
+from ganapp.draw.sample import Sample, pictures
 from ganapp.pictures.finish import rounded_corners
 from ganapp.pictures.load import ImageError, load_image
 from ganapp.pictures.png import encode_png, save_png
 from ganapp.pictures.resize import resize, upscale_nearest
-from ganapp.serve import upscale_command
-from ganapp.serve.cleanup import Cleanup, Result
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import RECORD_KEY, Sample
 from ganapp.ui.cleaner import MAX_SIDE, Cleaner, Kept, Recent
-from ganapp.ui.files import file_record
-from ganapp.ui.sample import draw
+from ganapp.ui.files import cached, file_record
 
 PIXELS = np.zeros((8, 6, 4), np.uint8)
 PIXELS[2:5, 1:4] = (200, 30, 30, 255)
@@ -28,6 +29,12 @@ SMOOTH = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
 @pytest.fixture
 def cleaner(library: Library) -> Cleaner:
     return Cleaner(library)
+
+
+def a_sample(library: Library, model: str) -> str:
+    """The path of a sample's file."""
+    [picture] = pictures(library, Sample(model, seed=7, count=1))
+    return cached(picture.png, picture.name)
 
 
 def uploaded(folder: Path, image: np.ndarray, name: str = "cat.png") -> dict:
@@ -105,7 +112,7 @@ def test_the_one_not_asked_for_longest_goes_first():
 
 
 def test_the_result_carries_what_was_asked_for_and_where_its_picture_came_from(cleaner: Cleaner, library: Library):
-    [(path, _)] = draw(library, Sample("critters", seed=7, count=1)).gallery()
+    path = a_sample(library, "critters")
     record = text_of(cleaner.clean(file_record(path), Cleanup(scale=3, corners=12)).path)
     assert (record["kind"], record["scale"], record["corners"]) == ("cleanup", 3, 12)
     assert (record["source"]["kind"], record["source"]["seed"]) == ("sample", 7)
@@ -114,7 +121,7 @@ def test_the_result_carries_what_was_asked_for_and_where_its_picture_came_from(c
 def test_what_a_model_painted_in_pixels_grows_by_squares_without_being_asked(cleaner: Cleaner, library: Library):
     for model, method in (("faces", "pixel-art"), ("critters", "network")):
         noisy = np.random.default_rng(1).integers(0, 256, (16, 16, 4), dtype=np.uint8)
-        path = Path(draw(library, Sample(model, seed=7, count=1)).gallery()[0][0])
+        path = Path(a_sample(library, model))
         with Image.open(path) as picture:
             record = picture.text[RECORD_KEY]
         path = path.with_name(f"noisy-{model}.png")

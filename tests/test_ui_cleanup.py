@@ -11,14 +11,16 @@ from PIL import Image
 from tiny_bundle import CRITTERS, write_bundle
 
 from ganapp.contract import BundleError
+from ganapp.draw.cleanup import METHODS, Cleanup
 from ganapp.pictures.load import ImageError, load_image
 from ganapp.pictures.png import save_png
-from ganapp.serve.cleanup import METHODS, Cleanup
 from ganapp.serve.generator import Generator
 from ganapp.serve.library import Library
+from ganapp.ui import controls
 from ganapp.ui.cleaner import Cleaned, Cleaner
-from ganapp.ui.cleanup import LABELS, MADE, SIZES, build, checked, methods, received, story
 from ganapp.ui.files import file_record
+from ganapp.ui.tab import Page
+from ganapp.ui.tabs.cleanup import LABELS, MADE, SIZES, build, checked, methods, received, story
 
 DEFAULTS = {
     "scale": "4", "size": "631", "method": "auto", "denoise": 1, "flat": 0, "colours": 0, "palette": "", "corners": 0
@@ -27,7 +29,7 @@ PIXELS = np.zeros((8, 6, 4), np.uint8)
 
 
 def asked(library: Library, **changes: object) -> Cleanup:
-    return checked(library, *(DEFAULTS | changes).values())
+    return checked(library, **(DEFAULTS | changes))
 
 
 def test_the_controls_spell_the_record(library: Library):
@@ -114,7 +116,8 @@ def handlers(library: Library) -> dict[str, BlockFunction]:
 
     async def built() -> gr.Blocks:  # in a loop, or else Gradio opens one of its own and leaves it open
         with gr.Blocks() as demo, gr.Tabs() as tabs, gr.Tab("Cleanup", id="cleanup") as tab:
-            build(library, Cleaner(library), demo, tabs, tab, [])
+            page = Page(library, Cleaner(library), demo, tabs, controls.model(library))
+            build(page, tab)
         return demo
 
     return {event.name: event for event in asyncio.run(built()).fns.values()}

@@ -1,56 +1,28 @@
 import io
-import json
 import zipfile
+from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from tiny_bundle import CRITTERS, FACES
 
-from ganapp.pictures.load import load_image
+from ganapp.draw.sample import Sample, pictures
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import RECORD_KEY, Sample
 from ganapp.ui import controls
-from ganapp.ui.sample import draw, picked, roll, sample
 from ganapp.ui.story import story
-
-
-def test_every_image_is_captioned_with_its_seed(library: Library):
-    captioned = sample(library, Sample("critters", seed=40, count=5))
-    assert [caption for _, caption in captioned] == [f"seed {seed}" for seed in range(40, 45)]
-    assert all(image.shape == (16, 16, 4) for image, _ in captioned)
-
-
-def test_a_sample_starts_anywhere_in_a_longer_one(library: Library):
-    longer = sample(library, Sample("critters", seed=0, count=6))
-    [(image, _)] = sample(library, Sample("critters", seed=4, count=1))
-    assert np.abs(image.astype(int) - longer[4][0]).max() <= 1
-
-
-def test_every_parameter_of_a_recipe_changes_the_image(library: Library):
-    def first(**changes) -> np.ndarray:
-        return sample(library, Sample("critters", count=1, **changes))[0][0].astype(int)
-
-    plain = first()
-    for change in ({"seed": 1}, {"psi": -0.7}, {"noise_seed": 1}, {"labels": {"eyes": "two"}}):
-        assert np.abs(first(**change) - plain).max() > 3, change
-
-
-def test_a_png_carries_the_record_that_draws_it_again(library: Library):
-    [(png, name, _)] = draw(library, Sample("critters", seed=7, count=1, labels={"body_color": "red"})).pngs
-    with Image.open(io.BytesIO(png)) as picture:
-        record = json.loads(picture.text[RECORD_KEY])
-    assert record.pop("kind") == "sample" and record["labels"] == {"body_color": "red"}
-    [(again, _)] = sample(library, Sample.checked(library, **record))
-    assert np.array_equal(load_image(png), again)
-    assert name == "critters-seed7.png"
+from ganapp.ui.tabs.sample import archive_of, gallery_of, picked, roll
 
 
 def test_the_archive_holds_every_image_under_its_own_name(library: Library):
-    drawn = draw(library, Sample("faces", seed=2, count=3))
-    with zipfile.ZipFile(io.BytesIO(drawn.archive())) as archive:
+    drawn = list(pictures(library, Sample("faces", seed=2, count=3)))
+    with zipfile.ZipFile(io.BytesIO(archive_of(drawn))) as archive:
         assert archive.namelist() == ["faces-seed2.png", "faces-seed3.png", "faces-seed4.png"]
-        assert archive.read("faces-seed3.png") == drawn.pngs[1][0]
+        assert archive.read("faces-seed3.png") == drawn[1].png
+
+
+def test_the_gallery_shows_the_files_themselves(library: Library):
+    drawn = list(pictures(library, Sample("faces", seed=2, count=3)))
+    for (path, caption), picture in zip(gallery_of(drawn), drawn, strict=True):
+        assert Path(path).read_bytes() == picture.png and caption == picture.caption
 
 
 def test_the_large_image_is_the_one_to_take_along_or_else_the_first():

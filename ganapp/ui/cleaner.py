@@ -11,12 +11,13 @@ from typing import Literal
 
 import numpy as np
 
+from ganapp.draw.arguments import Raw
+from ganapp.draw.cleanup import Cleanup
+from ganapp.draw.enlarge import Result, enlarge, finish
+from ganapp.draw.records import RECORD_KEY, read_record
 from ganapp.pictures.load import ImageError, load_image
 from ganapp.pictures.png import encode_png
-from ganapp.serve.arguments import Raw
-from ganapp.serve.cleanup import Cleanup, Result, enlarge, finish, read_record
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import RECORD_KEY
 from ganapp.serve.upscaler import Progress
 from ganapp.ui.files import cached, cut
 

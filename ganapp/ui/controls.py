@@ -4,10 +4,12 @@ import html
 from collections.abc import Mapping, Sequence
 
 import gradio as gr
+from gradio.components import Component
 
 from ganapp.contract import ANY, GeneratorSpec
+from ganapp.draw.arguments import Raw
+from ganapp.draw.records import PSI, PSI_HIGH, PSI_LOW
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import PSI, PSI_HIGH, PSI_LOW
 
 # The page's own events are no API; the calls in api.py are.
 PRIVATE = {"api_visibility": "private"}
@@ -22,10 +24,19 @@ def drawing(tab: str) -> dict:
     return {**PRIVATE, "concurrency_id": tab, "concurrency_limit": 1, "preprocess": False}
 
 
-def model(library: Library, names: Sequence[str] | None = None) -> gr.Dropdown:
+def model(library: Library, names: Sequence[str] | None = None, render: bool = True) -> gr.Dropdown:
     """The choice of a model, of all of them unless `names` are given."""
     names = library.names() if names is None else names
-    return gr.Dropdown(list(names), value=names[0] if names else None, label="Model", filterable=False)
+    return gr.Dropdown(list(names), value=names[0] if names else None, label="Model", filterable=False, render=render)
+
+
+def named(library: Library, parameters: Mapping[str, Component], values: Sequence[Raw]) -> dict[str, Raw]:
+    """The values of the controls of these parameters, by name, and of the dropdowns that follow as labels.
+
+    Raises as Library.spec for a model that there is not.
+    """
+    found = dict(zip(parameters, values, strict=False))
+    return {**found, "labels": chosen(library, found["model"], values[len(parameters) :])}
 
 
 def psi() -> gr.Slider:

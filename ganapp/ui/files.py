@@ -13,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from ganapp.files import write_whole
 
+MAX_UPLOAD_MB = 20
 LONGEST_STEM = 100  # bytes; with a suffix and what Gradio adds it stays far below a file system's 255
 
 

@@ -1,10 +1,6 @@
-"""The app's look: Gradio's plainest theme with its own colours and the system's fonts, and style.css."""
-
-from pathlib import Path
+"""The app's look: Gradio's plainest theme with its own colours and the system's fonts."""
 
 import gradio as gr
-
-CSS = Path(__file__).with_name("style.css")
 
 # Vermilion on warm paper by day, on ink by night: the colours of a printed plate, which leave the stage to the images.
 VERMILION = gr.themes.Color(

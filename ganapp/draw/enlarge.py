@@ -1,24 +1,17 @@
-"""One picture enlarged, cleaned and finished: the record of what is asked for, checked once, and the doing of it."""
+"""One picture enlarged, cleaned and finished, as a record asks."""
 
-import json
-import re
-import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
 from math import prod
-from pathlib import Path
-from typing import BinaryIO, Self
 
 import numpy as np
-from PIL import Image
 
 from ganapp.contract import UpscalerSpec
-from ganapp.folders import printable
-from ganapp.pictures.alpha import Colour, premultiply, unpremultiply
+from ganapp.draw.cleanup import Cleanup, names_of
+from ganapp.pictures.alpha import premultiply, unpremultiply
 from ganapp.pictures.finish import (
-    MAX_COLOURS,
     copy_alpha,
     flatten,
     has_few_colours,
@@ -27,110 +20,14 @@ from ganapp.pictures.finish import (
     snap_palette,
 )
 from ganapp.pictures.resize import resize
-from ganapp.serve import arguments
-from ganapp.serve.arguments import MAX_TEXT, Raw
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import RECORD_KEY
 from ganapp.serve.upscaler import Progress
 
-METHODS = ("auto", "network", "pixel-art", "lanczos")
-HIGHEST_SCALE = 16
-MAX_SIDE = 65_535
-MAX_PIXELS = 2**26  # of a result
 MAX_MADE = 2**28  # pixels that the network may make before they are reduced to the result's
 MAX_PASSES = 2  # through a network, one after the other
 STRIP = 2**20  # pixels blended at a time
 FEW_COLOURS = 64  # drawn in squares a picture has no more; smoothed edges alone make hundreds
 SPRITE = 32  # pixels a side, and colours, that pixel art has at most of if nothing else tells; icons have more
-MAX_BRACKETS = 200  # of a record: what is deeper than Python's own stack can be read, and then not written
-
-
-@dataclass(frozen=True)
-class Cleanup:
-    """How to enlarge, clean and finish a picture; spelt alike in an API call, on the command line and in a PNG.
-
-    `size` is the longer side in pixels ("631"), or width and height ("631x400"); empty, `scale` counts. `model` names
-    the upscalers to choose from by how much there is to enlarge ("a, b"), all of them if it is empty. `colours` is the
-    size of a palette, 0 for any colours, or the palette itself as "#rrggbb"; `corners` the radius of rounded corners in
-    percent of the shorter side.
-    """
-
-    scale: int = 2
-    size: str = ""
-    model: str = ""
-    method: str = "auto"
-    denoise: float = 1.0
-    flat: float = 0.0
-    colours: int | tuple[str, ...] = 0
-    corners: float = 0.0
-
-    @classmethod
-    def checked(
-        cls,
-        library: Library,
-        scale: Raw = scale,
-        size: Raw = size,
-        model: Raw = model,
-        method: Raw = method,
-        denoise: Raw = denoise,
-        flat: Raw = flat,
-        colours: Raw = colours,
-        corners: Raw = corners,
-    ) -> Self:
-        """The record of these values. Raises ValueError naming the parameter, BundleError for a broken model."""
-        method = arguments.choice(method, "method", METHODS)
-        models = _names(model)
-        for name in models:
-            library.upscaler_spec(name)  # which says what is wrong
-        if method == "network" and not library.upscalers:
-            others = ", ".join(other for other in METHODS if other != "network")
-            raise ValueError(f"{library.weights_dir} has no upscaler for method network; choose {others}")
-        return cls(
-            arguments.whole(scale, "scale", 1, HIGHEST_SCALE),
-            _size(size),
-            ", ".join(models),
-            method,
-            arguments.real(denoise, "denoise", 0, 1),
-            arguments.real(flat, "flat", 0, 1),
-            _colours(colours),
-            arguments.real(corners, "corners", 0, 50),
-        )
-
-    def target(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height that a picture of this size gets. Raises ValueError if they are too many pixels."""
-        sides = [int(side) for side in self.size.split("x") if side]
-        if len(sides) == 2:
-            wide, high = sides
-        else:
-            longer = sides[0] if sides else max(width, height) * self.scale
-            wide, high = (max(1, round(side * longer / max(width, height))) for side in (width, height))
-        if wide * high > MAX_PIXELS:
-            raise ValueError(
-                f"{width}x{height} pixels would become {wide}x{high}, over the limit of {MAX_PIXELS:,} pixels; "
-                "take a smaller scale or size"
-            )
-        return wide, high
-
-    def palette(self) -> int | list[Colour]:
-        """`colours` as finish.snap_palette takes it."""
-        if isinstance(self.colours, int):
-            return self.colours
-        return [tuple(bytes.fromhex(colour[1:])) for colour in self.colours]
-
-    def record(self, source: Mapping | None = None, cut_out: str | None = None, picture: str | None = None) -> str:
-        """The JSON that goes into the result's PNG.
-
-        `source` is the record that the picture itself came with, `picture` the name of its file, `cut_out` that of
-        the picture whose cut-out it got.
-        """
-        record = {"kind": "cleanup", **asdict(self)}
-        if picture:
-            record["picture"] = printable(picture)
-        if cut_out:
-            record["cut_out"] = printable(cut_out)
-        if source:
-            record["source"] = source
-        return json.dumps(record, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -294,58 +191,6 @@ def is_pixel_art(image: np.ndarray) -> bool:
     return int(np.gcd.reduce(steps)) > 1
 
 
-def read_record(source: Path | BinaryIO) -> dict | None:
-    """The record in the text chunk of a PNG file, None where there is none that can be read."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")
-        try:
-            with Image.open(source, formats=("PNG",)) as picture:
-                text = picture.info.get(RECORD_KEY, "")
-            if len(text) > MAX_TEXT or text.count("[") + text.count("{") > MAX_BRACKETS:
-                return None
-            record = json.loads(text)
-            json.dumps(record, ensure_ascii=False).encode()  # a lone surrogate can be read, and then not written
-        except Exception:  # decoders raise nearly anything; without a record a picture is still a picture
-            return None
-    return record if isinstance(record, dict) else None
-
-
 def _upscalers(library: Library, cleanup: Cleanup) -> dict[str, UpscalerSpec]:
     """Those that may be used. Raises as Library.upscaler_spec."""
-    return {name: library.upscaler_spec(name) for name in _names(cleanup.model)} or library.upscalers
-
-
-def _names(model: Raw) -> list:
-    """The names in "a, b"; whether they are any is for the library to say."""
-    if model is None:
-        return []
-    return [name for item in model.split(",") if (name := item.strip())] if isinstance(model, str) else [model]
-
-
-def _size(size: Raw) -> str:
-    if size in (None, ""):
-        return ""
-    text = str(size) if isinstance(size, str | int) else ""
-    found = re.fullmatch(r" *([0-9]{1,5}) *(?:[xX×] *([0-9]{1,5}) *)?", text)
-    sides = [int(side) for side in found.groups() if side] if found else []
-    if not sides or not all(1 <= side <= MAX_SIDE for side in sides):
-        raise ValueError(
-            f"size must be the longer side in pixels such as 631, or width and height such as 631x400, not {size!r:.60}"
-        )
-    return "x".join(map(str, sides))
-
-
-def _colours(colours: Raw) -> int | tuple[str, ...]:
-    if colours in (None, "", (), []):
-        return 0
-    items = re.findall(r"[^,; ]+", colours[:MAX_TEXT]) if isinstance(colours, str) else colours
-    if isinstance(items, list | tuple) and any(isinstance(item, str) and "#" in item for item in items):
-        if not all(isinstance(item, str) and re.fullmatch("#[0-9a-fA-F]{6}", item) for item in items):
-            raise ValueError(f"colours must be a number of them, or some such as #f4f1ea, not {colours!r:.60}")
-        if len(items) > MAX_COLOURS:
-            raise ValueError(f"colours must be at most {MAX_COLOURS}, not {len(items)}")
-        return tuple(item.lower() for item in items)
-    try:
-        return arguments.whole(colours, "colours", 0, MAX_COLOURS)
-    except ValueError as error:
-        raise ValueError(f"{error}; or some colours such as #e9542b") from None
+    return {name: library.upscaler_spec(name) for name in names_of(cleanup.model)} or library.upscalers

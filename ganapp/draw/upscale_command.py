@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import numpy as np
 import tyro
@@ -16,51 +15,33 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.contract import BundleError
+from ganapp.draw.cleanup import Cleanup
+from ganapp.draw.enlarge import clean_up
+from ganapp.draw.options import WEIGHTS, given, options
+from ganapp.draw.records import RECORD_KEY, read_record
 from ganapp.files import write_whole
 from ganapp.folders import files_below, printable
 from ganapp.pictures.finish import copy_alpha
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import encode_png
-from ganapp.serve.cleanup import Cleanup, clean_up, read_record
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import RECORD_KEY
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]
 METER = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
 
 
-@dataclass(frozen=True)
-class UpscaleArgs:
-    """Enlarge and clean a picture, or all those of a folder. What is there already is kept: a second run goes on."""
-
-    source: tyro.conf.Positional[Path]
-    """A picture, or a folder of them (any depth)."""
-    out: tyro.conf.Positional[Path]
-    """A PNG file to make of a picture; of a folder, a folder that gets the results under the same names."""
-    scale: int | None = None
-    """How many times larger, 1 to 16; 2 unless there is a --size."""
-    size: str = ""
-    """Instead: the longer side in pixels (631), or width and height (631x400)."""
-    model: str = ""
-    """Upscaler to use, a folder of the weights, or some ("a, b") to choose from; by default the one that fits."""
-    method: Literal["auto", "network", "pixel-art", "lanczos"] = "auto"
-    """auto takes pixel-art for few colours drawn in squares, and the network for all else."""
-    denoise: float = 1.0
-    """From 0, a plain enlargement, to 1, the network's."""
-    flat: float = 0.0
-    """From 0 to 1: how far nearly equal neighbours become equal."""
-    colours: str = "0"
-    """So many colours at most, or the colours themselves: "#f4f1ea, #000000". 0 keeps all."""
-    corners: float = 0.0
-    """Rounded corners, their radius in percent of the shorter side."""
-    cut_out: Path | None = None
-    """A picture whose transparency (corners, a cut-out) is copied onto every result."""
-    weights: Path = ROOT / "weights"
-    """Folder of the models."""
-    overwrite: bool = False
-    """Make results anew that are there already."""
+MORE = {
+    "source": (tyro.conf.Positional[Path], tyro.MISSING, "A picture, or a folder of them (any depth)."),
+    "out": (
+        tyro.conf.Positional[Path],
+        tyro.MISSING,
+        "A PNG file to make of a picture; of a folder, a folder that gets the results under the same names.",
+    ),
+    "cut_out": (Path | None, None, "A picture whose transparency (corners, a cut-out) is copied onto every result."),
+    "weights": (Path, WEIGHTS, "Folder of the models."),
+    "overwrite": (bool, False, "Make results anew that are there already."),
+}
 
 
 @dataclass(frozen=True)
@@ -74,24 +55,17 @@ class Job:
 
 def run(prog: str, args: list[str]) -> int:
     """Parse, enlarge, print the summary; 1 if a picture was skipped, else 0. Raises ValueError for bad arguments."""
-    given = tyro.cli(UpscaleArgs, prog=prog, args=args)
-    if given.scale is not None and given.size:
+    doc = "Enlarge and clean a picture, or all those of a folder. What is there already is kept: a second run goes on."
+    asked = tyro.cli(options(Cleanup, doc, MORE, without=()), prog=prog, args=args)
+    values = given(asked, Cleanup)
+    if "scale" in values and values.get("size"):
         raise ValueError("--scale and --size both say how large; give one of them")
-    library = Library(given.weights, need="upscaler" if given.method in ("auto", "network") else None)
-    cleanup = Cleanup.checked(
-        library,
-        Cleanup.scale if given.scale is None else given.scale,
-        given.size,
-        given.model,
-        given.method,
-        given.denoise,
-        given.flat,
-        given.colours,
-        given.corners,
-    )
-    cut_out = given.cut_out and (given.cut_out.name, load_cut_out(given.cut_out))
-    jobs, skipped = plan(given.source, given.out)
-    asked = json.loads(cleanup.record(cut_out=cut_out and cut_out[0]))
+    networks = values.get("method", "auto") in ("auto", "network")
+    library = Library(asked.weights, need="upscaler" if networks else None)
+    cleanup = Cleanup.checked(library, **values)
+    cut_out = asked.cut_out and (asked.cut_out.name, load_cut_out(asked.cut_out))
+    jobs, skipped = plan(asked.source, asked.out)
+    wanted = json.loads(cleanup.record(cut_out=cut_out and cut_out[0]))
     made = there = otherwise = 0
     with logging_redirect_tqdm(), tqdm(total=len(jobs), disable=None, bar_format=METER, leave=False) as bar:
         for name, reason in skipped:
@@ -102,11 +76,11 @@ def run(prog: str, args: list[str]) -> int:
                 bar.update(done + share - bar.n)
 
             bar.set_description_str(printable(job.name))
-            if os.path.lexists(job.target) and not given.overwrite:
+            if os.path.lexists(job.target) and not asked.overwrite:
                 record = (read_record(job.target) if job.target.is_file() else None) or {}
                 reason = of_another(record, job)
                 there += not reason
-                otherwise += not reason and differs(record, asked)
+                otherwise += not reason and differs(record, wanted)
             else:
                 reason = make(job, library, cleanup, cut_out, progress)
                 made += not reason
@@ -115,8 +89,8 @@ def run(prog: str, args: list[str]) -> int:
                 skipped.append((job.name, reason))
             progress(1)
     if not made and not there:
-        reason = skipped[0][1] if not given.source.is_dir() else f"no usable picture in it ({len(skipped):,} skipped)"
-        raise ValueError(f"{given.source}: {reason}")
+        reason = skipped[0][1] if not asked.source.is_dir() else f"no usable picture in it ({len(skipped):,} skipped)"
+        raise ValueError(f"{asked.source}: {reason}")
     if otherwise:
         log.warning("%d of those that are there already were made with other options", otherwise)
     print(summary(made, there, len(skipped)))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganapp.draw import arguments
 from ganapp.latents import MAX_SEED
-from ganapp.serve import arguments
 
 
 @pytest.mark.parametrize("value", [7, 7.0, "7", " 7 ", "7.0"])

@@ -11,20 +11,12 @@ from PIL import Image, ImageDraw
 from tiny_bundle import FACES, write_bundle
 
 from ganapp.contract import UpscalerSpec
+from ganapp.draw.cleanup import Cleanup
+from ganapp.draw.enlarge import MAX_MADE, Result, choose_upscalers, clean_up, enlarge, finish, is_pixel_art
+from ganapp.draw.records import read_record
 from ganapp.pictures.alpha import composite
 from ganapp.pictures.png import encode_png
 from ganapp.pictures.resize import resize, upscale_nearest
-from ganapp.serve.cleanup import (
-    MAX_MADE,
-    Cleanup,
-    Result,
-    choose_upscalers,
-    clean_up,
-    enlarge,
-    finish,
-    is_pixel_art,
-    read_record,
-)
 from ganapp.serve.library import Library
 
 
@@ -80,13 +72,20 @@ def test_a_bad_value_is_refused_by_the_name_of_its_parameter(library: Library, n
 
 def test_values_are_taken_as_a_page_or_a_command_line_spells_them(library: Library):
     given_as_text = Cleanup.checked(
-        library, "4", " 631 × 400 ", "cleanup-x2", "network", "0.5", "1", "#FF0000, #00ff00"
+        library,
+        scale="4",
+        size=" 631 × 400 ",
+        model="cleanup-x2",
+        method="network",
+        denoise="0.5",
+        flat="1",
+        colours="#FF0000, #00ff00",
     )
     assert given_as_text == Cleanup(4, "631x400", "cleanup-x2", "network", 0.5, 1.0, ("#ff0000", "#00ff00"))
     assert Cleanup.checked(library, size=631, colours="8").size == "631"
     assert Cleanup.checked(library, colours="8").palette() == 8
     assert Cleanup.checked(library, colours=["#102030"]).palette() == [(16, 32, 48)]
-    assert Cleanup.checked(library, 2, None, None, colours=None) == Cleanup()
+    assert Cleanup.checked(library, scale=2, size=None, model=None, colours=None) == Cleanup()
 
 
 def test_a_record_makes_the_same_record_again(library: Library):
@@ -288,7 +287,7 @@ def test_a_blend_of_a_colour_with_nothing_keeps_the_colour():
 def test_a_blend_by_strips_is_the_blend_of_the_whole(monkeypatch: pytest.MonkeyPatch, channels: int):
     result = Result(noise(9, 7, channels), noise(18, 14, channels, seed=1), "network")
     whole = result.blend(0.3)
-    monkeypatch.setattr("ganapp.serve.cleanup.STRIP", 30)
+    monkeypatch.setattr("ganapp.draw.enlarge.STRIP", 30)
     assert np.array_equal(result.blend(0.3), whole)
 
 

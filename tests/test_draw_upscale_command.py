@@ -12,14 +12,14 @@ from drawn_upscaler import write_graph
 from PIL import Image
 from tiny_bundle import FACES, write_bundle
 
-from ganapp.__main__ import main
+from ganapp.cli import main
+from ganapp.draw import upscale_command
+from ganapp.draw.records import read_record
+from ganapp.draw.upscale_command import summary
 from ganapp.files import write_whole
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import encode_png, save_png
 from ganapp.pictures.resize import upscale_nearest
-from ganapp.serve import upscale_command
-from ganapp.serve.cleanup import read_record
-from ganapp.serve.upscale_command import summary
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -392,7 +392,7 @@ def test_ctrl_c_leaves_whole_files_and_a_second_run_goes_on(weights: Path, tmp_p
 def test_the_command_line_has_the_command_and_needs_no_torch(weights: Path, pictures: Path, tmp_path: Path):
     script = """
 import sys
-from ganapp.__main__ import main
+from ganapp.cli import main
 sys.argv = ["ganapp", "upscale", *sys.argv[1:]]
 code = main()
 assert not {"torch", "onnx", "gradio"} & sys.modules.keys()

@@ -1,14 +1,18 @@
 import json
 import re
+from dataclasses import fields
 from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganapp.draw.cleanup import Cleanup
+from ganapp.draw.mix import Mix
+from ganapp.draw.sample import Sample
+from ganapp.draw.walk import Walk
 from ganapp.latents import MAX_SEED
 from ganapp.serve.library import Library
-from ganapp.serve.recipe import Interpolation, Mix, Sample
 
 SAMPLE = {"model": "critters", "seed": 3, "count": 4, "psi": 0.5, "noise_seed": 1, "labels": {"eyes": "two"}}
 MIX = {
@@ -37,14 +41,14 @@ WALK = {
 
 @given(seed=st.integers(0, MAX_SEED), psi=st.floats(-2, 2), eyes=st.sampled_from(["any", "one", "two"]))
 def test_the_address_restores_the_recipe(library: Library, seed: int, psi: float, eyes: str):
-    recipe = Sample.checked(library, "critters", seed, 1, round(psi, 3), 0, {"eyes": eyes})
+    recipe = Sample.checked(library, model="critters", seed=seed, count=1, psi=round(psi, 3), labels={"eyes": eyes})
     again, problems = Sample.from_query(library, dict(parse_qsl(recipe.query())))
     assert not problems
     assert again == recipe
 
 
 def test_the_record_in_a_png_is_a_recipe_that_draws_that_image_alone(library: Library):
-    record = json.loads(Sample.checked(library, **SAMPLE).record(6))
+    record = json.loads(Sample.checked(library, **SAMPLE).single(6).to_json())
     assert record.pop("kind") == "sample"
     assert Sample.checked(library, **record).seeds() == range(6, 7)
     assert record == {**SAMPLE, "seed": 6, "count": 1}
@@ -96,14 +100,14 @@ def test_no_model_means_the_default_one(library: Library):
         (Mix, MIX, {"destination_seeds": []}, "destination_seeds must be 1 to 8 numbers, not 0"),
         (Mix, MIX, {"layers": "rough"}, "layers must be one of coarse, middle, fine, or numbers such as 0-3"),
         (Mix, MIX, {"layers": "3-5"}, "layers must be a whole number from 0 to 4, not 5"),
-        (Interpolation, WALK, {"seeds": [1]}, "seeds must be 2 to 32 numbers, not 1"),
-        (Interpolation, WALK, {"frames": 300}, "make 900 frames; critters can have 600"),
-        (Interpolation, WALK, {"space": "x"}, "space must be one of w, z, not 'x'"),
-        (Interpolation, WALK, {"loop": "no"}, "loop must be true or false, not 'no'"),
-        (Interpolation, WALK, {"fps": 0}, "fps must be a whole number from 1 to 60"),
-        (Interpolation, WALK, {"format": "gif"}, "format must be one of mp4, webp, png, not 'gif'"),
-        (Interpolation, WALK, {"background": "#12345g"}, "background must be white, black or a colour"),
-        (Interpolation, WALK, {"model": "plain"}, "plain has no style space; interpolate it with space z"),
+        (Walk, WALK, {"seeds": [1]}, "seeds must be 2 to 32 numbers, not 1"),
+        (Walk, WALK, {"frames": 300}, "make 900 frames; critters can have 600"),
+        (Walk, WALK, {"space": "x"}, "space must be one of w, z, not 'x'"),
+        (Walk, WALK, {"loop": "no"}, "loop must be true or false, not 'no'"),
+        (Walk, WALK, {"fps": 0}, "fps must be a whole number from 1 to 60"),
+        (Walk, WALK, {"format": "gif"}, "format must be one of mp4, webp, png, not 'gif'"),
+        (Walk, WALK, {"background": "#12345g"}, "background must be white, black or a colour"),
+        (Walk, WALK, {"model": "plain"}, "plain has no style space; interpolate it with space z"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(library: Library, kind, good: dict, bad: dict, message: str):
@@ -121,6 +125,29 @@ def test_layers_are_a_third_or_numbers(library: Library):
 
 def test_a_background_is_a_name_or_a_colour(library: Library):
     def colour(value: str) -> tuple[int, int, int]:
-        return Interpolation.checked(library, **{**WALK, "background": value}).background
+        return Walk.checked(library, **{**WALK, "background": value}).colour
 
     assert colour("Black") == (0, 0, 0) and colour("#F4f1ea") == (244, 241, 234)
+
+
+@pytest.mark.parametrize(("kind", "good"), [(Sample, SAMPLE), (Mix, MIX), (Walk, WALK)])
+def test_every_record_is_restored_from_the_address_and_from_its_json(library: Library, kind, good: dict):
+    record = kind.checked(library, **good)
+    again, problems = kind.from_query(library, dict(parse_qsl(record.query())))
+    assert not problems and again == record
+    values = json.loads(record.to_json())
+    assert values.pop("kind") == kind.kind
+    assert kind.checked(library, **values) == record
+
+
+@pytest.mark.parametrize("kind", [Sample, Mix, Walk, Cleanup])
+def test_an_unknown_parameter_is_named_with_those_that_there_are(library: Library, kind):
+    with pytest.raises(ValueError, match=r"has no parameter 'sharpness'; it has: .*model"):
+        kind.checked(library, sharpness=1)
+
+
+@pytest.mark.parametrize("kind", [Sample, Mix, Walk, Cleanup])
+def test_what_is_left_out_has_its_default_and_every_default_passes_its_own_check(library: Library, kind):
+    record = kind.checked(library)
+    assert kind.checked(library, **vars(record)) == record
+    assert all(each.metadata["help"] for each in fields(kind))

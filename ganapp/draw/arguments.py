@@ -39,7 +39,9 @@ def choice(value: Raw, name: str, options: Sequence[str]) -> str:
 
 
 def flag(value: Raw, name: str) -> bool:
-    """True or False. Raises ValueError."""
+    """True or False, given as such or as text. Raises ValueError."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be true or false, not {_shown(value)}")
     return value

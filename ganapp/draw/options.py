@@ -1,0 +1,73 @@
+"""A record's parameters as the options of a command."""
+
+from collections.abc import Mapping
+from dataclasses import field, fields, make_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, get_origin, get_type_hints
+
+import tyro
+
+from ganapp.draw.arguments import Raw
+from ganapp.draw.records import Record, default_of
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"  # of a checkout
+METAVARS = {int: "N", float: "X", str: "TEXT", bool: "True|False", tuple[str, ...]: "ATTRIBUTE=VALUE ..."}
+
+
+def options(record: type[Record], doc: str, more: Mapping[str, tuple[Any, Any, str]], without: tuple[str, ...]) -> type:
+    """A dataclass for tyro: `more` fields (type, default, help), then the record's parameters but for `without`.
+
+    A default of tyro.MISSING is asked for. What is not given is None, so that the record's own default counts.
+    """
+    described = [
+        (
+            name,
+            Annotated[kind, tyro.conf.arg(help=text, metavar=name.upper().replace("_", "-"))],
+            field(default=default),
+        )
+        for name, (kind, default, text) in more.items()
+    ]
+    hints = get_type_hints(record)
+    for each in fields(record):  # type: ignore[arg-type]
+        if each.name in without:
+            continue
+        default = default_of(each)
+        shown = f" (default: {worded(default)})" if worded(default) else ""
+        hint = on_the_line(hints[each.name])
+        arg = tyro.conf.arg(help=f"{each.metadata['help']}{shown}", help_behavior_hint="", metavar=METAVARS[hint])
+        described.append((each.name, Annotated[hint | None, arg], field(default=None)))
+    made = make_dataclass("Options", described, frozen=True)
+    made.__doc__ = doc
+    return made
+
+
+def given(args: object, record: type[Record], without: tuple[str, ...] = ()) -> dict[str, Raw]:
+    """The record's parameters that were given, by name, as `Record.checked` takes them."""
+    values = {each.name: getattr(args, each.name) for each in fields(record) if each.name not in without}  # type: ignore[arg-type]
+    chosen = {name: value for name, value in values.items() if value is not None}
+    if "labels" in chosen:
+        chosen["labels"] = pairs(chosen["labels"])
+    return chosen
+
+
+def pairs(words: tuple[str, ...]) -> dict[str, str]:
+    """`body_color=lime` as {"body_color": "lime"}. Raises ValueError for a word without "="."""
+    for word in words:
+        if "=" not in word:
+            raise ValueError(f"--labels are given as attribute=value, such as body_color=lime, not {word!r:.60}")
+    return dict(word.split("=", 1) for word in words)
+
+
+def on_the_line(hint: Any) -> Any:
+    """The type of an option: numbers and flags as they are, a list as text, labels as some words."""
+    if get_origin(hint) is dict:
+        return tuple[str, ...]
+    return str if isinstance(hint, UnionType) or get_origin(hint) is tuple else hint
+
+
+def worded(default: object) -> str:
+    """A default as it would be given, empty where there is none to tell."""
+    if default in ("", {}):
+        return ""
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

@@ -1,0 +1,148 @@
+"""The Style mixing tab: a grid of destinations that take some layers from sources."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from ganapp.draw import arguments
+from ganapp.draw.arguments import Raw
+from ganapp.draw.mix import Mix, cell_name, grid, opened, place
+from ganapp.latents import LAYER_RANGES, layer_range
+from ganapp.serve.library import Library
+from ganapp.ui import controls, errors, scripts
+from ganapp.ui.files import cached
+from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
+
+EXACT = "exact"
+WHOLE = "Clean up the grid"
+PICK_JS = scripts.attach("grid.js", "picking", "#mix-grid")
+MAX_SIDE = 100_000  # pixels; far more than the largest grid has
+
+
+def layer_choices(library: Library, name: str) -> list[tuple[str, str]]:
+    """Label and value of each choice of layers, with the layers that it means for this model."""
+    num_ws = library.spec(name).num_ws
+    ranges = [(third, layer_range(third, num_ws)) for third in LAYER_RANGES]
+    return [(f"{third} {span[0]}–{span[-1]}", third) for third, span in ranges if span] + [(EXACT, EXACT)]
+
+
+def build(page: Page, tab: gr.Tab) -> Outlet | None:
+    """The tab's components and their wiring; its picture is the grid, or an image in it that was clicked."""
+    library = page.library
+    names = [name for name in library.names() if library.spec(name).num_ws]
+    if not names:
+        gr.Markdown("None of the models here has a style space to mix in.")
+        return None
+    with gr.Row(elem_classes="stage"):
+        with gr.Column(elem_classes="lead"):
+            model = controls.model(library, names)
+            source_seeds = gr.Textbox("1, 2, 3, 4, 5", label="Source seeds", info="the top row, up to 8: 1, 5, 8-11")
+            destination_seeds = gr.Textbox("11, 12, 13", label="Destination seeds", info="the left column, up to 8")
+            choices = layer_choices(library, names[0])
+            layers = gr.Radio(choices, value=choices[0][1], label="Layers taken from the source")
+            exact = gr.Textbox("0-3", label="Exact layers", visible=False)
+            go = gr.Button("Mix", variant="primary", elem_id="mix-go")
+        with gr.Column(elem_classes="result"):
+            shown = gr.Image(
+                label="Mixing grid",
+                show_label=False,
+                format="png",
+                interactive=False,
+                buttons=["download", "fullscreen"],
+                elem_id="mix-grid",
+                elem_classes=["picture", *controls.pixel_class(library.spec(names[0]))],
+            )
+            with gr.Row(elem_classes="under"):
+                hint = gr.HTML(
+                    "Click on a picture to choose it.",
+                    elem_classes="story",
+                    js_on_load=scripts.attach("grid.js", "picking", "#mix-grid"),
+                )
+                cleanup = outlet_button(WHOLE, "mix-cleanup")
+        with gr.Column(elem_classes="more"):
+            psi = controls.psi()
+            noise_seed = controls.noise_seed()
+            labels = controls.labels(library, library.spec(names[0]), opened=False)
+
+    parameters = {
+        "model": model,
+        "source_seeds": source_seeds,
+        "destination_seeds": destination_seeds,
+        "layers": layers,
+        "exact": exact,
+        "psi": psi,
+        "noise_seed": noise_seed,
+    }
+
+    @errors.in_the_page()
+    def on_mix(*values: Raw) -> tuple:
+        named = controls.named(library, parameters, values)
+        exact = named.pop("exact")
+        if named["layers"] == EXACT:
+            named["layers"] = exact
+        record = Mix.checked(library, **named)
+        picture = grid(library, record).picture()
+        path = cached(picture.png, picture.name)
+        return path, (record, path), None, WHOLE
+
+    @errors.in_the_page()
+    def on_select(drawn: tuple[Mix, str] | None, event: gr.EventData) -> tuple:
+        at = (arguments.whole(getattr(event, axis, None), axis, 0, MAX_SIDE) for axis in ("x", "y"))
+        found = place(library.spec(drawn[0].model), drawn[0], *at) if drawn else None
+        return found, f"Clean up {cell_name(drawn[0], *found)}" if found else WHOLE
+
+    @errors.in_the_page()
+    def on_model(model: str) -> list[dict]:
+        spec = library.spec(model)
+        choices = layer_choices(library, model)
+        return [
+            gr.update(choices=choices, value=choices[0][1]),
+            gr.update(visible=False),
+            gr.update(elem_classes=["picture", *controls.pixel_class(spec)]),
+            *controls.labels_of(spec, len(labels)),
+        ]
+
+    def on_first(begun: bool, name: Raw, now: Raw) -> list:
+        if begun or name == now or name not in names:
+            return [gr.skip()] * (4 + len(labels))
+        return [name, *on_model(name)]
+
+    def on_open(begun: bool, *values: Raw) -> tuple:
+        return (*([gr.skip()] * len(outputs) if begun else on_mix(*values)), True)
+
+    def on_layers(third: str) -> dict:
+        return gr.update(visible=third == EXACT)
+
+    inputs = [*parameters.values(), *labels]
+    drawn, chosen_cell = gr.State(None), gr.State(None)  # recipe and file of the grid; row and column in it
+    outputs = [shown, drawn, chosen_cell, cleanup]
+    drawing = {"fn": on_mix, "inputs": inputs, "outputs": outputs, **controls.drawing("mix")}
+    go.click(**drawing)
+    begun = gr.State(False)
+    following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
+    tab.select(on_first, [begun, page.first, model], [model, layers, exact, shown, *labels], **following).then(
+        on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix")
+    )
+    for field in (source_seeds, destination_seeds, exact, noise_seed):
+        field.submit(**drawing)
+    layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE).then(**drawing)
+    model.input(on_model, model, [layers, exact, shown, *labels], show_progress="hidden", **controls.PRIVATE).then(
+        **drawing
+    )
+    for control in (psi, *labels):
+        control.input(**drawing, trigger_mode="always_last", show_progress="hidden")
+    hint.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)
+
+    def picture(drawn: tuple[Mix, str] | None, chosen: tuple[int, int] | None) -> str:
+        if not drawn:
+            raise ValueError("Mix a grid first.")
+        record, path = drawn
+        if not chosen:
+            return path
+        alone = opened(library, record, Path(path).read_bytes()).cell(*chosen)
+        return cached(alone.png, alone.name)
+
+    return Outlet(cleanup, picture, [drawn, chosen_cell])
+
+
+TAB = Tab("mix", "Style mixing", build)

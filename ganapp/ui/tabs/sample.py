@@ -1,0 +1,133 @@
+"""The Sample tab: images of consecutive seeds, each to keep with the record that draws it again."""
+
+import random
+
+import gradio as gr
+
+from ganapp.draw.arguments import Raw
+from ganapp.draw.sample import MAX_COUNT, Picture, Sample, pictures
+from ganapp.ui import controls, errors, scripts
+from ganapp.ui.files import cached, zipped
+from ganapp.ui.story import story
+from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
+
+Files = list[tuple[str, str]]  # path and caption of each image, as Gradio's gallery takes them
+
+
+def gallery_of(drawn: list[Picture]) -> Files:
+    """The pictures as files."""
+    return [(cached(picture.png, picture.name), picture.caption) for picture in drawn]
+
+
+def archive_of(drawn: list[Picture]) -> bytes:
+    """All pictures in one zip file."""
+    return zipped((picture.png, picture.name) for picture in drawn)
+
+
+def picked(gallery: Files | None, place: int | None) -> tuple[str, str]:
+    """Path and caption of the image at `place`, or of the first where none such is large. Raises ValueError."""
+    if not gallery:
+        raise ValueError("Draw a sample first.")
+    return gallery[place if place is not None and place < len(gallery) else 0]
+
+
+def roll() -> int:
+    """A seed that is short enough to say aloud."""
+    return random.randint(0, 999_999)
+
+
+def build(page: Page, tab: gr.Tab) -> Outlet:
+    """The tab's components and their wiring."""
+    library = page.library
+    spec = library.spec(library.default)
+    with gr.Row(elem_classes="stage"):
+        with gr.Column(elem_classes="lead"):
+            model = page.first.render()
+            with gr.Row(elem_classes="with-button"):
+                seed = gr.Number(0, label="Seed", elem_id="sample-seed")
+                dice = gr.Button("Roll a random seed", elem_classes="dice", elem_id="sample-dice")
+            go = gr.Button("Sample", variant="primary", elem_id="sample-go")
+        with gr.Column(elem_classes="result"):
+            gallery = gr.Gallery(
+                label="Images",
+                show_label=False,
+                format="png",
+                columns=6,
+                object_fit="contain",
+                height="auto",
+                interactive=False,
+                buttons=["download", "fullscreen"],
+                elem_id="sample-gallery",
+                elem_classes="gallery",
+            )
+            with gr.Row(elem_classes="under"):
+                about = gr.HTML(story(spec), elem_id="story")
+                cleanup = outlet_button("Clean up", "sample-cleanup")
+                archive = gr.DownloadButton("Download all", size="sm", elem_id="sample-zip", min_width=140)
+        with gr.Column(elem_classes="more"):
+            count = gr.Slider(1, MAX_COUNT, Sample.count, step=1, label="Count", buttons=[])
+            psi = controls.psi()
+            noise_seed = controls.noise_seed()
+            labels = controls.labels(library, spec, opened=True)
+    query = gr.Textbox(visible=False)
+    shown, place = gr.State(None), gr.State(None)  # the gallery's files, and which of them is large
+
+    parameters = {"model": model, "seed": seed, "count": count, "psi": psi, "noise_seed": noise_seed}
+    outputs = [gallery, archive, query, shown, cleanup]
+
+    def on_place(files: Files | None, place: int | None) -> str:
+        return f"Clean up {picked(files, place)[1]}" if files else gr.skip()
+
+    def on_select(files: Files | None, event: gr.SelectData) -> tuple[int, str]:
+        return event.index, on_place(files, event.index)
+
+    @errors.in_the_page()
+    def on_sample(place: int | None, *values: Raw) -> tuple:
+        record = Sample.checked(library, **controls.named(library, parameters, values))
+        drawn = list(pictures(library, record))
+        files = gallery_of(drawn)
+        name = f"{record.model}-seeds{record.seed}-{record.seeds()[-1]}.zip"
+        return files, cached(archive_of(drawn), name), record.query(), files, on_place(files, place)
+
+    @errors.in_the_page()
+    def on_load(request: gr.Request) -> list:
+        record, problems = Sample.from_query(library, dict(request.query_params))
+        for problem in problems:
+            controls.warn(f"From the address: {problem}")
+        spec = library.spec(record.model)
+        return [
+            *(getattr(record, name) for name in parameters),
+            *controls.labels_of(spec, len(labels), record.labels),
+            story(spec),
+            controls.gallery_of(spec),
+        ]
+
+    @errors.in_the_page()
+    def on_model(model: str) -> list:
+        spec = library.spec(model)
+        return [*controls.labels_of(spec, len(labels)), story(spec), controls.gallery_of(spec)]
+
+    inputs = [place, *parameters.values(), *labels]
+    drawing = {"fn": on_sample, "inputs": inputs, "outputs": outputs, **controls.drawing("sample")}
+    sharing = {"fn": None, "inputs": query, "js": scripts.call("address.js", "share"), **controls.PRIVATE}
+    start = [*parameters.values(), *labels, about, gallery]
+    starting = page.demo.load(on_load, outputs=start, show_progress="hidden", **controls.PRIVATE)
+    starting.then(**drawing)
+    go.click(**drawing).then(**sharing)
+    seed.submit(**drawing).then(**sharing)
+    noise_seed.submit(**drawing).then(**sharing)
+    dice.click(roll, outputs=seed, show_progress="hidden", **controls.PRIVATE).then(**drawing).then(**sharing)
+    model.input(on_model, model, [*labels, about, gallery], show_progress="hidden", **controls.PRIVATE).then(
+        **drawing
+    ).then(**sharing)
+    # Every step of a drag asks, only the last one is drawn: the picture ends where the thumb does.
+    for control in (count, psi, *labels):
+        control.input(**drawing, trigger_mode="always_last", show_progress="hidden").then(**sharing)
+    gallery.preview_open(None, js=scripts.call("view.js", "toResult", "#sample-gallery .preview"), **controls.PRIVATE)
+    quietly = {"show_progress": "hidden", **controls.PRIVATE}
+    gallery.select(on_select, shown, [place, cleanup], **quietly)
+    gallery.preview_close(lambda files: (None, on_place(files, None)), shown, [place, cleanup], **quietly)
+    return Outlet(cleanup, lambda files, place: picked(files, place)[0], [shown, place])
+
+
+TAB = Tab("sample", "Sample", build)

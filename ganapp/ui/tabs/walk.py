@@ -1,0 +1,134 @@
+"""The Interpolation tab: a walk from seed to seed, to watch, to scrub through and to keep as a file."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from ganapp.draw import arguments
+from ganapp.draw.arguments import Raw
+from ganapp.draw.walk import MAX_FRAMES, Film, Walk, film, frame_of_sheet
+from ganapp.ui import controls, errors, scripts
+from ganapp.ui.files import cached, file_record
+from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
+
+PLAYER_HTML = """
+<canvas width="1" height="1" role="img" aria-label="The walk, frame by frame"></canvas>
+<div class="bar">
+  <button type="button" class="play" aria-label="Play or pause"></button>
+  <input type="range" class="scrub" min="0" max="0" value="0" step="1" aria-label="Frame">
+  <output>–</output>
+</div>
+"""
+
+SPACES = [("lerp in W", "w"), ("slerp in Z", "z")]
+FORMATS = [("MP4", "mp4"), ("WebP", "webp"), ("PNG", "png")]
+BACKGROUNDS = [("white", "white"), ("paper", "#f4f1ea"), ("night", "#121115")]
+
+
+def playable(drawn: Film) -> dict:
+    """What player.js plays: all frames as one sheet, so that scrubbing needs no server."""
+    record = drawn.record
+    return {
+        "sheet": file_record(cached(drawn.sheet(), f"{record.model}-frames.png")),
+        "columns": drawn.columns,
+        "count": len(drawn.frames),
+        "size": drawn.frames.shape[1],
+        "fps": record.fps,
+        "loop": record.loop,
+        "pixelArt": drawn.pixel_art,
+    }
+
+
+def build(page: Page, tab: gr.Tab) -> Outlet:
+    """The tab's components and their wiring; its picture is the frame that is shown."""
+    library = page.library
+    spec = library.spec(library.default)
+    with gr.Row(elem_classes="stage"):
+        with gr.Column(elem_classes="lead"):
+            model = controls.model(library)
+            seeds = gr.Textbox("1, 2, 3, 4", label="Seeds", info="the stops of the walk: 1, 5, 8-11")
+            frames = gr.Slider(2, 120, 24, step=1, label="Frames from stop to stop", buttons=[])
+            fps = gr.Slider(1, 60, 24, step=1, label="Frames a second", buttons=[])
+            space = gr.Radio(SPACES, value="w" if spec.num_ws else "z", label="Way between two stops")
+            loop = gr.Checkbox(True, label="Closed loop", info="back to the first stop; an open one turns round")
+            go = gr.Button("Interpolate", variant="primary", elem_id="walk-go")
+        with gr.Column(elem_classes="result"):
+            player = gr.HTML(
+                html_template=PLAYER_HTML,
+                js_on_load=scripts.attach("player.js", "player"),
+                elem_id="player",
+                elem_classes="player",
+                container=False,
+            )
+            with gr.Row(elem_classes="under"):
+                format = gr.Radio(FORMATS, value="mp4", label="File (WebP and PNG keep transparency)", min_width=280)
+                background = gr.Radio(BACKGROUNDS, value="white", label="Background of the MP4", min_width=200)
+                with gr.Column(min_width=140, elem_classes="buttons"):
+                    file = gr.DownloadButton("Download", size="sm", elem_id="walk-file")
+                    cleanup = outlet_button("Clean up this frame", "walk-cleanup")
+        with gr.Column(elem_classes="more"):
+            psi = controls.psi()
+            noise_seed = controls.noise_seed()
+            labels = controls.labels(library, spec, opened=False)
+
+    parameters = {
+        "model": model,
+        "seeds": seeds,
+        "frames": frames,
+        "space": space,
+        "loop": loop,
+        "psi": psi,
+        "noise_seed": noise_seed,
+        "fps": fps,
+        "format": format,
+        "background": background,
+    }
+
+    @errors.in_the_page()
+    def on_walk(*values: Raw) -> tuple:
+        drawn = film(library, Walk.checked(library, **controls.named(library, parameters, values)))
+        player = playable(drawn)
+        return player, cached(drawn.file, drawn.name), (drawn.record, player["sheet"]["path"], player["size"])
+
+    def on_first(begun: bool, name: Raw, now: Raw) -> list:
+        if begun or name == now or name not in library.names():
+            return [gr.skip()] * (2 + len(labels))
+        return [name, *on_model(name)]
+
+    def on_open(begun: bool, *values: Raw) -> tuple:
+        return (*([gr.skip()] * len(outputs) if begun else on_walk(*values)), True)
+
+    @errors.in_the_page()
+    def on_model(model: str) -> list[dict]:
+        spec = library.spec(model)
+        spaces = SPACES if spec.num_ws else SPACES[1:]
+        return [gr.update(choices=spaces, value=spaces[0][1]), *controls.labels_of(spec, len(labels))]
+
+    inputs = [*parameters.values(), *labels]
+    walk, frame = gr.State(None), gr.Number(0, visible=False)  # the recipe with its sheet; the frame that is sent
+    outputs = [player, file, walk]
+    drawing = {"fn": on_walk, "inputs": inputs, "outputs": outputs, **controls.drawing("interpolate")}
+    go.click(**drawing)
+    begun = gr.State(False)
+    following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
+    tab.select(on_first, [begun, page.first, model], [model, space, *labels], **following).then(
+        on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")
+    )
+    seeds.submit(**drawing)
+    model.input(on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE).then(**drawing)
+    for control in (space, loop, format, background):
+        control.input(**drawing)
+
+    def picture(frame: Raw, walk: tuple[Walk, str, int] | None) -> str:
+        if not walk:
+            raise ValueError("Draw a walk first.")
+        record, sheet, size = walk
+        frame = arguments.whole(frame, "frame", 0, MAX_FRAMES)
+        alone = frame_of_sheet(record, Path(sheet).read_bytes(), size, frame)
+        return cached(alone.png, alone.name)
+
+    # Which frame is shown only the browser knows; State values do not go there and come back as nothing.
+    return Outlet(cleanup, picture, [frame, walk], scripts.call("player.js", "shownFrame"))
+
+
+TAB = Tab("interpolate", "Interpolation", build)
