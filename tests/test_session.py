@@ -65,6 +65,25 @@ def test_a_quota_beyond_the_machine_adds_no_cpus(tmp_path: Path):
     assert usable_cpus(tmp_path / "cpu.max") == usable_cpus(tmp_path / "missing")
 
 
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ort.SessionOptions, list]]:
+    """The options and providers of the sessions opened from here on; those of CUDA are opened on the CPU."""
+    calls, honest = [], ort.InferenceSession
+
+    def opened(model: bytes, options: ort.SessionOptions, providers: list) -> ort.InferenceSession:
+        calls.append((options, providers))
+        return honest(model, options, providers=[CPU])
+
+    monkeypatch.setattr(ort, "InferenceSession", opened)
+    return calls
+
+
+def test_cuda_multiplies_whole_floats_so_that_a_seed_is_one_picture(model: bytes, monkeypatch: pytest.MonkeyPatch):
+    calls = recorded(monkeypatch)
+    open_session(model, "flowers", [CUDA, CPU])
+    [(_, [(provider, options), *others])] = calls
+    assert provider == CUDA and options["use_tf32"] == "0" and others == [CPU]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(cuda_devices() == 0, reason="needs a CUDA device")
 def test_cuda_draws_what_the_cpu_draws(model: bytes):

@@ -96,14 +96,17 @@ def read_spec(folder: Path) -> GeneratorSpec:
     return _read(folder)[0]
 
 
-def open_generator(folder: Path) -> Generator:
-    """The generator of the bundle in `folder`, ready to draw. Raises BundleError as `read_spec`."""
+def open_generator(folder: Path, providers: list[str] | None = None) -> Generator:
+    """The generator of the bundle in `folder`, ready to draw on the best of `providers`, or of those that are here.
+
+    Raises BundleError as `read_spec`.
+    """
     spec, models = _read(folder)
     sessions = {}
     for name, model in models.items():
         path = folder / name
         try:
-            sessions[name] = open_session(model, str(path))
+            sessions[name] = open_session(model, str(path), providers)
             _check_tensors(sessions[name], *_tensors(name, spec))
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from None
