@@ -1,6 +1,8 @@
-"""Where networks compute: the device, its precision."""
+"""Where networks compute: the device, its precision, the threads of the CPU."""
 
 import torch
+
+from ganapp.cpus import threads
 
 
 def find_device(name: str) -> torch.device:
@@ -11,6 +13,16 @@ def find_device(name: str) -> torch.device:
         return torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch raises either, by the kind of device
         raise ValueError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from None
+
+
+def use_threads(wanted: int | None) -> None:
+    """Compute with so many CPU threads; None is as many as pay, and never more than OMP_NUM_THREADS says.
+
+    Raises ValueError for fewer than one.
+    """
+    if wanted is not None and wanted < 1:
+        raise ValueError(f"--threads must be at least 1, not {wanted}")
+    torch.set_num_threads(wanted or min(threads(), torch.get_num_threads()))
 
 
 def resolve_precision(wanted: str, device: torch.device) -> str:

@@ -10,15 +10,16 @@ ROOT = Path(__file__).resolve().parent.parent
 # What a part may import of ganapp, beside itself and the parts that it lies in. `app.py` and `export` stand outside.
 SERVING = {
     "contract": set(),
+    "cpus": set(),
     "files": set(),
     "folders": set(),
     "latents": set(),
     "pictures": {"files"},
-    "serve": {"contract", "files", "folders", "latents", "pictures"},
+    "serve": {"contract", "cpus", "files", "folders", "latents", "pictures"},
     "ui": {"contract", "files", "latents", "pictures", "serve"},
 }
 TRAINING = {
-    "device": set(),
+    "device": {"cpus"},
     "models": set(),
     "data": {"contract", "files", "folders", "pictures"},
     "metrics": {"contract", "data", "device", "files", "pictures", "serve"},
