@@ -1,6 +1,7 @@
-"""Where networks compute: the device, its precision, the threads of the CPU."""
+"""Where networks compute: the device, its precision, the threads of the CPU, and how batches get there."""
 
 import torch
+from torch import Tensor
 
 from ganapp.cpus import threads
 
@@ -33,3 +34,10 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     can = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device. On its way to a GPU nobody waits for it; what is computed there comes after it."""
+    if device.type != "cuda" or tensor.device.type == "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -21,7 +21,7 @@ SERVING = {
 TRAINING = {
     "device": {"cpus"},
     "models": set(),
-    "data": {"contract", "files", "folders", "pictures"},
+    "data": {"contract", "device", "files", "folders", "pictures"},
     "metrics": {"contract", "data", "device", "files", "pictures", "serve"},
     "train": {"contract", "files"},
     "train.gan": {"contract", "data", "device", "files", "latents", "metrics", "models", "pictures", "train"},
