@@ -24,6 +24,20 @@ from ganapp.serve.library import Library
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT = 120  # seconds until an app that has not answered is given up
+MANY_CPUS = 64  # which a server may have; this machine only pretends
+OPEN_ALL = """
+import os, sys
+from pathlib import Path
+import psutil
+cpus = int(sys.argv[2])
+os.cpu_count, os.sched_getaffinity = lambda: cpus, lambda process: set(range(cpus))
+import ganapp.cpus
+ganapp.cpus.usable_cpus = lambda: cpus  # whatever this container is held to
+from ganapp.serve.library import Library
+library = Library(Path(sys.argv[1]))
+opened = [*map(library.generator, library.names()), *map(library.upscaler, library.upscalers)]
+print(psutil.Process().num_threads())
+"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,8 @@ def run(prog: str, args: list[str]) -> None:
     memory, torch_memory = memories(given.weights)
     what = "resident memory of the app after 64 images"
     print(row(what, "a process that has imported gradio and torch", [memory], [torch_memory]))
+    what = f"threads of a process with all models open, on {MANY_CPUS} CPUs"
+    print(row(what, "one", [thread_count(given.weights)], [1]))
 
 
 def row(what: str, against: str, ours: list[float], theirs: list[float]) -> str:
@@ -123,6 +139,12 @@ def memories(weights: Path) -> tuple[float, float]:
     theirs = resident(idle)
     idle.communicate("\n")
     return ours, theirs
+
+
+def thread_count(weights: Path, cpus: int = MANY_CPUS) -> int:
+    """Threads of a process that takes its machine for one of so many CPUs, with every model of `weights` open."""
+    command = [sys.executable, "-c", OPEN_ALL, str(weights.resolve()), str(cpus)]
+    return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
 def resident(process: subprocess.Popen) -> float:

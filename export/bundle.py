@@ -27,6 +27,7 @@ from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.models import MODELS
 from ganapp.serve.generator import PlainGenerator, open_generator
+from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import TrainConfig
@@ -154,7 +155,7 @@ def parity(folder: Path, G: nn.Module, spec: GeneratorSpec) -> int:
     z = z_from_seeds(PARITY_SEEDS, spec.z_dim)
     labels = np.array([_labels(spec, seed) for seed in PARITY_SEEDS], np.float32)
     noise = torch.from_numpy(noise_from_seed(0, spec.noise_dim)).expand(len(z), -1)
-    served = open_generator(folder)
+    served = open_generator(folder, [CPU])  # wherever it is exported, the judgement is the same
     if isinstance(served, PlainGenerator):
         with torch.no_grad():
             expected = to_images(G(torch.from_numpy(z), torch.from_numpy(labels), noise))

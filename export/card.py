@@ -10,6 +10,7 @@ from ganapp.models import MODELS
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.pictures.resize import upscale_nearest
 from ganapp.serve.generator import open_generator
+from ganapp.serve.session import CPU
 from ganapp.train.gan.checkpoint import RunFacts
 from ganapp.train.gan.config import TrainConfig
 
@@ -23,7 +24,7 @@ def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFa
 
     `difference` is the largest one between the graphs and torch, in grey levels.
     """
-    images = np.stack(list(open_generator(folder).generate(range(COLUMNS * ROWS))))
+    images = np.stack(list(open_generator(folder, [CPU]).generate(range(COLUMNS * ROWS))))
     images = upscale_nearest(images, max(1, SHEET_SIDE // spec.resolution))
     save_png(folder / SHEET, contact_sheet(images, COLUMNS, gap=4))
     (folder / CARD).write_text(card(folder, spec, cfg, facts, difference), "utf-8")

@@ -21,6 +21,7 @@ from ganapp.data.degrade import degrade
 from ganapp.metrics.upscaler_measure import pairs
 from ganapp.models.carn import CARN, Cascade
 from ganapp.pictures.alpha import composite
+from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import read_metadata, unpack_module
 from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
@@ -76,12 +77,12 @@ def to_8_bits(folder: Path, spec: UpscalerSpec) -> float:
     mixes: with the 1x1 ones in 8 bits too, flat areas are no longer flat.
     """
     path = folder / UPSCALER
-    before = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    before = ort.InferenceSession(path, providers=[CPU])
     whole = onnx.load(path)
     _, *inner, _ = convolutions(whole, kernel=3)  # the first and the last see and make the picture itself
     small = quantized(whole, inner, calibration(spec.scale))
     path.write_bytes(packed(small, spec.to_json(), int16=True))
-    after = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    after = ort.InferenceSession(path, providers=[CPU])
     differences = []
     for pair in pairs(CALIBRATED, spec.scale):
         a, b = (session.run(None, {"images": pair.small[None]})[0].astype(float) for session in (before, after))
@@ -173,7 +174,7 @@ def story(cfg: UpscalerConfig, facts: UpscalerFacts) -> dict[str, str | int | fl
 @torch.no_grad()
 def parity(folder: Path, net: CARN) -> int:
     """Largest difference in grey levels between the graph in ONNX Runtime and the network in torch, on noise."""
-    session = ort.InferenceSession(folder / UPSCALER, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(folder / UPSCALER, providers=[CPU])
     random, worst = np.random.RandomState(0), 0
     for height, width in PARITY_SIDES:
         images = random.randint(0, 256, (2, height, width, 3), np.uint8)

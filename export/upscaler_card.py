@@ -10,6 +10,7 @@ from ganapp.data.degrade import KERNELS, QUALITY
 from ganapp.metrics.upscaler_measure import OWN, UNSEEN, Enlarge, Pair, compare, pairs
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.pictures.resize import upscale_nearest
+from ganapp.serve.session import CPU
 from ganapp.serve.upscaler import open_upscaler
 from ganapp.train.upscaler.checkpoint import UpscalerFacts
 from ganapp.train.upscaler.config import UpscalerConfig
@@ -21,7 +22,7 @@ SHOWN = len(UNSEEN)
 
 def write_card(folder: Path, spec: UpscalerSpec, cfg: UpscalerConfig, facts: UpscalerFacts, agreement: str) -> None:
     """Write README.md in the Hugging Face form and, beside it, what the graph makes of drawings it never saw."""
-    enlarge = open_upscaler(folder).enlarge
+    enlarge = open_upscaler(folder, [CPU]).enlarge
     unseen = [pair for pair in pairs(SIDE, spec.scale) if not pair.own][::2]
     save_png(folder / SHEET, sheet(unseen[:SHOWN], enlarge, spec.scale))
     (folder / CARD).write_text(card(folder, spec, cfg, facts, agreement), "utf-8")
@@ -38,7 +39,7 @@ def sheet(shown: list[Pair], enlarge: Enlarge, scale: int) -> np.ndarray:
 
 def card(folder: Path, spec: UpscalerSpec, cfg: UpscalerConfig, facts: UpscalerFacts, agreement: str) -> str:
     """The text of the card, with what the graph reaches on the fixed set of drawings."""
-    upscaler = open_upscaler(folder)
+    upscaler = open_upscaler(folder, [CPU])
     size = (folder / UPSCALER).stat().st_size
     rows = ""
     for what, degraded in (("noise and JPEG", True), ("clean", False)):

@@ -1,6 +1,9 @@
-"""Where networks compute: the device, its precision."""
+"""Where networks compute: the device, its precision, the threads of the CPU, and how batches get there."""
 
 import torch
+from torch import Tensor
+
+from ganapp.cpus import threads
 
 
 def find_device(name: str) -> torch.device:
@@ -13,6 +16,16 @@ def find_device(name: str) -> torch.device:
         raise ValueError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from None
 
 
+def use_threads(wanted: int | None) -> None:
+    """Compute with so many CPU threads; None is as many as pay, and never more than OMP_NUM_THREADS says.
+
+    Raises ValueError for fewer than one.
+    """
+    if wanted is not None and wanted < 1:
+        raise ValueError(f"--threads must be at least 1, not {wanted}")
+    torch.set_num_threads(wanted or min(threads(), torch.get_num_threads()))
+
+
 def resolve_precision(wanted: str, device: torch.device) -> str:
     """`auto` as bf16 where the device multiplies bf16 natively, else fp32 (emulated bf16 is slower than fp32)."""
     if wanted != "auto":
@@ -21,3 +34,10 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     can = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device. On its way to a GPU nobody waits for it; what is computed there comes after it."""
+    if device.type != "cuda" or tensor.device.type == "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

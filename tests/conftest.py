@@ -17,6 +17,7 @@ from tiny_run import TINY, write_dataset
 from ganapp.metrics import upscaler_measure
 from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator
 from ganapp.serve.library import Library
+from ganapp.serve.session import CPU
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train
 
@@ -40,12 +41,12 @@ def library(weights_dir: Path) -> Library:
 
 @pytest.fixture(scope="session")
 def style(weights_dir: Path) -> StyleGenerator:
-    return open_generator(weights_dir / CRITTERS.name)
+    return open_generator(weights_dir / CRITTERS.name, [CPU])
 
 
 @pytest.fixture(scope="session")
 def plain(weights_dir: Path) -> PlainGenerator:
-    return open_generator(weights_dir / PLAIN.name)
+    return open_generator(weights_dir / PLAIN.name, [CPU])
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,6 +8,7 @@ from export import bench
 from export.bench import row, same_network
 from export.bundle import export_bundle, load_trained, make_spec
 from ganapp.contract import CHECKPOINT
+from ganapp.serve.session import SESSION_THREADS
 
 
 def test_a_row_gives_the_median_of_the_rounds_ratios_and_their_range():
@@ -28,8 +29,15 @@ def test_the_table_has_a_row_for_each_promise(run: Path, tmp_path: Path, capsys:
     export_bundle(run, tmp_path / "shapes")
     bench.run("bench", ["--weights", str(tmp_path), "--rounds", "1"])
     rows = capsys.readouterr().out.splitlines()[2:]
-    assert [sum(word in line for line in rows) for word in ("batch 1:", "batch 16:", "first page", "memory")] == [1] * 4
+    promises = ("batch 1:", "batch 16:", "first page", "memory", "threads")
+    assert [sum(word in line for line in rows) for word in promises] == [1] * len(promises)
     assert all(float(line.split("|")[3].split()[0]) > 0 for line in rows)
+
+
+def test_a_model_adds_few_threads_however_many_cpus_there_are(weights_dir: Path):
+    """Three models without a mapping's own, and an upscaler; a pool has the calling thread and three more."""
+    alone = bench.thread_count(weights_dir, cpus=1)
+    assert bench.thread_count(weights_dir) - alone == 4 * (SESSION_THREADS - 1)
 
 
 def test_rounds_that_do_not_pair_up_are_an_error():

@@ -72,3 +72,13 @@ def test_pictures_that_all_look_to_one_side_are_lopsided(shapes: Path):
     assert dataset.lopsidedness() > 0.15
     both = torch.cat([dataset.pixels, dataset.pixels.flip(3)])
     assert replace(dataset, pixels=both).lopsidedness() < 0.01
+
+
+def test_pictures_stay_with_the_host_where_a_gpu_has_too_little_room_for_them(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch
+):
+    dataset = load_dataset(shapes)
+    assert dataset.near(torch.device("cpu")) is dataset
+    free = 4 * dataset.pixels.nbytes - 1
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
+    assert dataset.near(torch.device("cuda")) is dataset

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 from tiny_run import ARCHITECTURES, write_dataset
 
 import export.bundle
-from export.bundle import export_bundle, find_checkpoint, load_trained, visible_difference
+from export.bundle import export_bundle, find_checkpoint, load_trained, make_spec, parity, visible_difference
 from export.wrappers import fold
 from ganapp.contract import CHECKPOINT, MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
+from ganapp.serve import session
 from ganapp.serve.generator import open_generator
 from ganapp.serve.library import Library
+from ganapp.serve.session import CPU, CUDA
 from ganapp.train.gan.checkpoint import BEST
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.recorder import draw
@@ -36,6 +39,26 @@ def test_the_served_image_of_a_seed_is_the_one_that_training_showed(run: Path, b
     images = np.stack(list(served.generate(range(6))))
     drawn = draw(load_trained(run / CHECKPOINT).G, range(6), torch.zeros(6, 4))
     assert visible_difference(images, drawn) <= 1
+
+
+def test_parity_is_judged_on_the_cpu_even_where_there_is_a_gpu(
+    run: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked, honest = [], ort.InferenceSession
+
+    def opened(*given, providers: list) -> ort.InferenceSession:
+        asked.append(providers)
+        return honest(*given, providers=[CPU])
+
+    monkeypatch.setattr(ort, "InferenceSession", opened)
+    monkeypatch.setattr(session, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
+    open_generator(bundle)
+    assert {providers[0][0] for providers in asked} == {CUDA}, "a machine with a GPU would use it"
+    asked.clear()
+    trained = load_trained(run / CHECKPOINT)
+    assert parity(bundle, trained.G, make_spec("shapes", trained)) <= 1
+    assert asked == [[CPU], [CPU]]
 
 
 def test_labels_reach_the_image_and_psi_zero_is_one_image(bundle: Path):

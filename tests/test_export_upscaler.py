@@ -15,6 +15,8 @@ import export.upscaler
 from export.upscaler import export_upscaler, is_upscaler, write_upscaler
 from ganapp.contract import CARD, CHECKPOINT, SPEC_KEY, UPSCALER, UpscalerSpec
 from ganapp.models.carn import CARN, CARNConfig
+from ganapp.serve import session
+from ganapp.serve.session import CPU, CUDA
 from ganapp.train.gan.checkpoint import BEST
 from ganapp.train.upscaler.start import train_upscaler
 
@@ -56,6 +58,22 @@ def test_noise_of_every_byte_comes_out_as_torch_draws_it_and_never_wraps(tmp_pat
         x = net(torch.from_numpy(images).permute(0, 3, 1, 2) / 255).permute(0, 2, 3, 1).numpy()
     assert x.min() < -0.5 and x.max() > 1.5
     assert np.abs(found - 255 * x.clip(0, 1)).max() <= 1
+
+
+def test_it_is_judged_and_quantised_on_the_cpu_even_where_there_is_a_gpu(
+    sr_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked, honest = [], ort.InferenceSession
+
+    def opened(*given, providers: list, **options) -> ort.InferenceSession:
+        asked.append(providers)
+        return honest(*given, providers=[CPU], **options)
+
+    monkeypatch.setattr(ort, "InferenceSession", opened)
+    monkeypatch.setattr(session, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
+    export_upscaler(sr_run, tmp_path / "up")
+    assert len(asked) >= 3 and all(providers == [CPU] for providers in asked)
 
 
 def test_the_spec_tells_scale_radius_and_training(bundle: Path):

@@ -10,19 +10,20 @@ ROOT = Path(__file__).resolve().parent.parent
 # What a part may import of ganapp, beside itself and the parts that it lies in. `app.py` and `export` stand outside.
 SERVING = {
     "contract": set(),
+    "cpus": set(),
     "files": set(),
     "folders": set(),
     "latents": set(),
     "pictures": {"files"},
-    "serve": {"contract", "latents", "pictures"},
+    "serve": {"contract", "cpus", "latents", "pictures"},
     "draw": {"contract", "files", "folders", "latents", "pictures", "serve"},
     "ui": {"contract", "draw", "files", "latents", "pictures", "serve"},
     "cli": set(),
 }
 TRAINING = {
-    "device": set(),
+    "device": {"cpus"},
     "models": set(),
-    "data": {"contract", "files", "folders", "pictures"},
+    "data": {"contract", "device", "files", "folders", "pictures"},
     "metrics": {"contract", "data", "device", "files", "pictures", "serve"},
     "train": {"contract", "files"},
     "train.gan": {"contract", "data", "device", "files", "latents", "metrics", "models", "pictures", "train"},

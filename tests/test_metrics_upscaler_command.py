@@ -10,8 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ganapp.contract import SPEC_KEY, UPSCALER, UpscalerSpec
+from ganapp.cpus import usable_cpus
 from ganapp.metrics.upscaler_command import run
-from ganapp.serve.session import usable_cpus
 
 
 @pytest.fixture(autouse=True)

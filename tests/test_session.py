@@ -1,5 +1,4 @@
 import logging
-from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -7,8 +6,10 @@ import pytest
 from tiny_bundle import PLAIN
 from tiny_bundle import plain as plain_model
 
+import ganapp.cpus
 from ganapp.contract import BundleError
-from ganapp.serve.session import CPU, CUDA, cuda_devices, open_session, run, usable_cpus, wanted_providers
+from ganapp.serve import session
+from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, cuda_devices, open_session, run, wanted_providers
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def test_a_provider_that_does_not_come_up_is_warned_about(model: bytes, caplog: 
     if CUDA not in ort.get_available_providers():
         pytest.skip("a runtime without CUDA refuses to be asked for it")
     with caplog.at_level(logging.WARNING):
-        session = open_session(model, "flowers", [CUDA, CPU])
-    assert session.get_providers() == [CPU]
+        opened = open_session(model, "flowers", [CUDA, CPU])
+    assert opened.get_providers() == [CPU]
     assert f"flowers runs on {CPU}, not on {CUDA}" in caplog.text
 
 
@@ -49,27 +50,56 @@ def test_a_session_runs(model: bytes):
     assert images.shape == (2, 8, 8, 3) and images.dtype == np.uint8
 
 
-@pytest.mark.parametrize(
-    ("quota", "cpus"),
-    [("max 100000\n", None), ("50000 100000\n", 1), ("100000 100000\n", 1), ("", None), ("1 0", None)],
-)
-def test_no_more_cpus_are_used_than_a_container_is_given_time_for(quota: str, cpus: int | None, tmp_path: Path):
-    free = usable_cpus(tmp_path / "missing")
-    assert free >= 1
-    (tmp_path / "cpu.max").write_text(quota)
-    assert usable_cpus(tmp_path / "cpu.max") == (cpus or free)
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ort.SessionOptions, list]]:
+    """The options and providers of the sessions opened from here on; those of CUDA are opened on the CPU."""
+    calls, honest = [], ort.InferenceSession
+
+    def opened(model: bytes, options: ort.SessionOptions, providers: list) -> ort.InferenceSession:
+        calls.append((options, providers))
+        return honest(model, options, providers=[CPU])
+
+    monkeypatch.setattr(ort, "InferenceSession", opened)
+    return calls
 
 
-def test_a_quota_beyond_the_machine_adds_no_cpus(tmp_path: Path):
-    (tmp_path / "cpu.max").write_text("99900000 100000\n")
-    assert usable_cpus(tmp_path / "cpu.max") == usable_cpus(tmp_path / "missing")
+def test_cuda_multiplies_whole_floats_so_that_a_seed_is_one_picture(model: bytes, monkeypatch: pytest.MonkeyPatch):
+    calls = recorded(monkeypatch)
+    open_session(model, "flowers", [CUDA, CPU])
+    [(_, [(provider, options), *others])] = calls
+    assert provider == CUDA and options["use_tf32"] == "0" and others == [CPU]
+
+
+def test_a_session_takes_few_threads_however_many_cpus_there_are(model: bytes, monkeypatch: pytest.MonkeyPatch):
+    calls = recorded(monkeypatch)
+    for usable in (1, 2, 64):
+        monkeypatch.setattr(ganapp.cpus, "usable_cpus", lambda usable=usable: usable)
+        open_session(model, "flowers", [CPU])
+    open_session(model, "flowers", [CPU], most_threads=1)
+    assert [options.intra_op_num_threads for options, _ in calls] == [1, 2, SESSION_THREADS, 1]
+    assert all(options.get_session_config_entry("session.intra_op.allow_spinning") == "0" for options, _ in calls)
+
+
+def test_cuda_libraries_are_looked_for_once_and_nothing_of_it_is_printed(
+    model: bytes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    looked = []
+    monkeypatch.setattr(ort, "preload_dlls", lambda: looked.append(print("Failed to load libcublas.so")))
+    recorded(monkeypatch)
+    session._preload_once.cache_clear()
+    try:
+        for _ in range(3):
+            open_session(model, "flowers", [CUDA, CPU])
+    finally:
+        session._preload_once.cache_clear()
+    assert len(looked) == 1
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(cuda_devices() == 0, reason="needs a CUDA device")
 def test_cuda_draws_what_the_cpu_draws(model: bytes):
     inputs = {"z": np.random.RandomState(0).randn(3, 4).astype(np.float32), "labels": np.zeros((3, 2), np.float32)}
-    session = open_session(model, "plain")
-    assert session.get_providers()[0] == CUDA
-    difference = run(session, inputs).astype(int) - run(open_session(model, "plain", [CPU]), inputs)
+    on_cuda = open_session(model, "plain")
+    assert on_cuda.get_providers()[0] == CUDA
+    difference = run(on_cuda, inputs).astype(int) - run(open_session(model, "plain", [CPU]), inputs)
     assert np.abs(difference).max() <= 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from no_waiting import Waits
 from tiny_run import ARCHITECTURES, ATTRIBUTES, TINY, write_dataset
 
 from ganapp.data.dataset import load_dataset
@@ -64,6 +65,18 @@ def test_label_dropout_hides_whole_attributes_and_never_invents_one():
     # 0.2 lose all at once; of the 0.4 hidden partly, each attribute with a chance u, E[u²] = 1/3 lose both
     assert abs(none_left - (0.2 + 0.4 / 3)) < 0.03
     assert abs(all_left - (0.4 + 0.4 / 3)) < 0.03
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_step_never_waits_for_what_it_has_computed(name: str, shapes: Path):
+    """With all that a step can have, over a look at held-out images and a penalty."""
+    cfg = replace(ARCHITECTURES[name], augment="adaptive", flip=True, penalty="r1r2")
+    state, batch = state_and_batch(shapes, cfg)
+    train_step(state, batch, SIZES, cfg)  # what is made once is made
+    with Waits() as waits:
+        for _ in range(4):
+            train_step(state, batch, SIZES, cfg)
+    assert not waits.found
 
 
 @pytest.mark.slow

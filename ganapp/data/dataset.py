@@ -3,7 +3,7 @@
 import csv
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ganapp.device import sent
 from ganapp.pictures.alpha import premultiply
 
+NEAR = 1 / 4  # of a GPU's free memory, which all pictures may take
 FACTS = {"name", "resolution", "channels", "attributes", "pixel_size", "licence", "statement"}
 
 
@@ -61,10 +63,17 @@ class Dataset:
         kept = count - int(count * holdout)
         return order[:kept].sort().values, order[kept:].sort().values
 
+    def near(self, device: torch.device) -> "Dataset":
+        """The same with its pictures in the memory of a GPU, if there is room for them; what `batch` gives is equal."""
+        if device.type != "cuda" or self.pixels.nbytes > NEAR * torch.cuda.mem_get_info(device)[0]:
+            return self
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
     def batch(self, index: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
         """Pictures as x [N, C, H, W] in [-1, 1], channels last, and their labels float [N, num_labels]."""
-        x = self.pixels[index].to(device).contiguous(memory_format=torch.channels_last)
-        return x.float() / 127.5 - 1, self.labels[index].to(device).float()
+        index = sent(index, self.pixels.device)
+        x = sent(self.pixels[index], device).contiguous(memory_format=torch.channels_last)
+        return x.float() / 127.5 - 1, sent(self.labels[index], device).float()
 
 
 def load_dataset(folder: Path) -> Dataset:

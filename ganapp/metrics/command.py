@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 import tyro
 
 from ganapp.data.dataset import load_dataset
-from ganapp.device import find_device
+from ganapp.device import find_device, use_threads
 from ganapp.files import write_whole
 from ganapp.metrics.features import Extractor, load_extractor
 from ganapp.metrics.measure import Measures, measure
@@ -42,7 +41,7 @@ class MetricsArgs:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, ..."""
     threads: int | None = None
-    """CPU threads; all cores by default."""
+    """CPU threads; by default as many as there are CPUs to use, at most 8."""
 
 
 def run(prog: str, args: list[str]) -> None:
@@ -52,10 +51,7 @@ def run(prog: str, args: list[str]) -> None:
         raise ValueError(f"--count must be at least 2, not {given.count}")
     if not 0 <= given.held_out <= 0.9:
         raise ValueError(f"--held-out must be between 0 and 0.9, not {given.held_out}")
-    if given.threads is not None:
-        if given.threads < 1:
-            raise ValueError(f"--threads must be at least 1, not {given.threads}")
-        torch.set_num_threads(given.threads)
+    use_threads(given.threads)
     dataset = load_dataset(given.data)
     train_on, held_out = dataset.split(given.held_out)
     if given.held_out and len(held_out) < 2:

@@ -1,23 +1,30 @@
 """ONNX Runtime sessions: the choice of device, said honestly, and memory that stays flat."""
 
+import contextlib
 import ctypes
 import functools
+import io
 import logging
-import os
 import sys
-from pathlib import Path
+import threading
 
 import numpy as np
 import onnxruntime as ort
 
 from ganapp.contract import BundleError
+from ganapp.cpus import threads
 
 log = logging.getLogger(__name__)
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}  # the exhaustive search takes seconds for every new shape
+CUDA_OPTIONS = {
+    "cudnn_conv_algo_search": "HEURISTIC",  # the exhaustive search takes seconds for every new shape
+    "use_tf32": "0",  # its 10 bits of mantissa change a picture by up to 5 grey levels; a seed is one picture
+}
 
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of the container that this runs in, if it runs in one
+# Of a session, at most. Each has a pool of its own: the one that all could share spins between two requests, which
+# nothing in Python can forbid it, and then twenty pictures with pauses take 1.1 seconds of CPU time and not 0.1.
+SESSION_THREADS = 4
 
 ERRORS_ONLY = 3
 FATAL_ONLY = 4
@@ -47,7 +54,9 @@ def wanted_providers() -> list[str]:
     return [CPU]
 
 
-def open_session(model: bytes, name: str, wanted: list[str] | None = None) -> ort.InferenceSession:
+def open_session(
+    model: bytes, name: str, wanted: list[str] | None = None, most_threads: int = SESSION_THREADS
+) -> ort.InferenceSession:
     """A session on the first of the `wanted` providers that comes up; `name` is for messages.
 
     Logs a warning when that is not the first one. Raises BundleError when ONNX Runtime refuses the model.
@@ -57,7 +66,7 @@ def open_session(model: bytes, name: str, wanted: list[str] | None = None) -> or
     options.log_severity_level = FATAL_ONLY  # what goes wrong is raised or warned about here, in one line
     # Threads that spin between two requests would take the machine from everything else on it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.intra_op_num_threads = usable_cpus()
+    options.intra_op_num_threads = min(most_threads, threads())
     if CUDA in wanted:
         _preload_cuda()
     providers = [(CUDA, CUDA_OPTIONS) if provider == CUDA else provider for provider in wanted]
@@ -76,20 +85,6 @@ def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndar
     return session.run(None, inputs, _run_options(session.get_providers()[0]))[0]
 
 
-def usable_cpus(quota: Path = CPU_QUOTA) -> int:
-    """The CPUs that this process may use, which in a container are fewer than the machine has.
-
-    A container is held to some CPUs, or to so much time of them all as `quota` says: "200000 100000" is two CPUs'
-    time, "max 100000" no limit. More threads than that would spend most of each period stopped.
-    """
-    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    try:
-        share, period = quota.read_text().split()
-        return max(1, min(cpus, int(share) // int(period)))
-    except (OSError, ValueError, ZeroDivisionError):  # no such file, or no limit
-        return cpus
-
-
 @functools.cache
 def _run_options(provider: str) -> ort.RunOptions:
     options = ort.RunOptions()
@@ -99,9 +94,22 @@ def _run_options(provider: str) -> ort.RunOptions:
     return options
 
 
+_preloading = threading.Lock()
+
+
 def _preload_cuda() -> None:
-    """Load the CUDA and cuDNN libraries from NVIDIA's wheels where those are installed."""
+    """Load the CUDA and cuDNN libraries from NVIDIA's wheels where those are installed, the first time it is called."""
+    with _preloading:  # two that take and give back sys.stdout at once could leave it taken
+        _preload_once()
+
+
+@functools.cache
+def _preload_once() -> None:
+    said = io.StringIO()  # ONNX Runtime prints what it misses, and standard output is for results
     try:
-        ort.preload_dlls()
+        with contextlib.redirect_stdout(said):
+            ort.preload_dlls()
     except Exception as error:  # absent or half-installed wheels: the system's libraries may still do
         log.debug("no CUDA libraries preloaded: %s", error)
+    for line in said.getvalue().splitlines():
+        log.debug("%s", line)

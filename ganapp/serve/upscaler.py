@@ -132,12 +132,15 @@ class Upscaler:
         return large[0]
 
 
-def open_upscaler(folder: Path) -> Upscaler:
-    """The upscaler in `folder`, ready to enlarge. Raises BundleError as `read_upscaler_spec`."""
+def open_upscaler(folder: Path, providers: list[str] | None = None) -> Upscaler:
+    """The upscaler in `folder`, ready to enlarge on the best of `providers`, or of those that are here.
+
+    Raises BundleError as `read_upscaler_spec`.
+    """
     path = folder / UPSCALER
     spec, model = _read(path)
     try:
-        session = open_session(model, str(path))
+        session = open_session(model, str(path), providers)
         _check_tensors(session)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from None

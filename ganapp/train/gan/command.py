@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 import tyro
 
+from ganapp.device import use_threads
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train
@@ -34,7 +34,8 @@ class TrainArgs:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, ..."""
     threads: int | None = None
-    """CPU threads; all cores by default. On a machine that does other work too, 1 is many times faster."""
+    """CPU threads; by default as many as there are CPUs to use, at most 8. On a machine that does other work too, 1 is
+    many times faster."""
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = DEFAULT
 
 
@@ -46,9 +47,6 @@ def run(prog: str, args: list[str]) -> None:
     preset = peek.parse_known_args(args)[0].preset
     default = TrainArgs(data=tyro.MISSING, out=tyro.MISSING, preset=preset, config=PRESETS[preset])
     given = tyro.cli(TrainArgs, prog=prog, args=args, default=default)
-    if given.threads is not None:
-        if given.threads < 1:
-            raise ValueError(f"--threads must be at least 1, not {given.threads}")
-        torch.set_num_threads(given.threads)
+    use_threads(given.threads)
     budget = Budget(given.kimg, given.minutes, given.patience)
     train(given.data, given.out, given.config, budget, given.resume, given.device)

@@ -74,6 +74,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.seconds = self.facts.seconds
+        self.near = self.dataset.near(self.device)
         self.monitor = Monitor(self.cfg.augment, MAX_P)
         if self.recorder:
             self.monitor.replay(self.recorder.log.lines())
@@ -161,8 +162,8 @@ class Run:
         held_out = None
         if len(self.held_out):
             watched = take(self.held_out[(seen + torch.arange(size)) % len(self.held_out)])
-            held_out = self.dataset.batch(watched, self.device)
-        return Batch(*self.dataset.batch(index, self.device), held_out)
+            held_out = self.near.batch(watched, self.device)
+        return Batch(*self.near.batch(index, self.device), held_out)
 
     def report(self, losses: Losses, rate: float, budget: Budget) -> str:
         """Write a line of the log, look for what goes wrong; how the run stands, in words."""

@@ -3,6 +3,7 @@
 import copy
 import logging
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -301,7 +302,13 @@ def drop_labels(labels: Tensor, sizes: list[int], share: float, draws: Draws) ->
     partly = kind < share
     all_of_them = (kind >= share) & (kind < share / (1 - ALL_HIDDEN))
     keep = ~((hide & partly) | all_of_them)  # [N, len(sizes)]
-    return labels * keep.repeat_interleave(torch.tensor(sizes, device=device), dim=1)
+    return labels * keep[:, attribute_of(tuple(sizes), device)]
+
+
+@lru_cache(maxsize=4)
+def attribute_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """int64 [num_labels]: which attribute each label is a value of. It is made once, as a GPU waits for the host."""
+    return torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)).to(device)
 
 
 @torch.no_grad()

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import tyro
 
+from ganapp.device import use_threads
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.start import train_upscaler
 
@@ -30,17 +30,15 @@ class TrainUpscalerArgs:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, ..."""
     threads: int | None = None
-    """CPU threads; all cores by default. On a machine that does other work too, 1 is many times faster."""
+    """CPU threads; by default as many as there are CPUs to use, at most 8. On a machine that does other work too, 1 is
+    many times faster."""
     config: Annotated[UpscalerConfig, tyro.conf.arg(name="")] = field(default_factory=UpscalerConfig)
 
 
 def run(prog: str, args: list[str]) -> None:
     """Parse and train. Raises ValueError for what cannot be used."""
     given = tyro.cli(TrainUpscalerArgs, prog=prog, args=args)
-    if given.threads is not None:
-        if given.threads < 1:
-            raise ValueError(f"--threads must be at least 1, not {given.threads}")
-        torch.set_num_threads(given.threads)
+    use_threads(given.threads)
     train_upscaler(
         given.data, given.out, given.config, given.samples, given.init, given.resume, given.minutes, given.device
     )

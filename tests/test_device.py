@@ -1,0 +1,33 @@
+"""How many threads torch computes with."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import ganapp.cpus
+from ganapp.device import use_threads
+
+
+@pytest.fixture(autouse=True)
+def _one_again() -> Iterator[None]:
+    """The thread that the other tests compute with, given back."""
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(("usable", "allowed", "used"), [(64, 64, 8), (2, 64, 2), (64, 1, 1)])
+def test_all_cpus_are_used_but_few_of_many_and_no_more_than_omp_num_threads_says(
+    usable: int, allowed: int, used: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ganapp.cpus, "usable_cpus", lambda: usable)
+    torch.set_num_threads(allowed)
+    use_threads(None)
+    assert torch.get_num_threads() == used
+
+
+def test_the_number_that_is_asked_for_is_used_and_none_refused():
+    use_threads(3)
+    assert torch.get_num_threads() == 3
+    with pytest.raises(ValueError, match="--threads must be at least 1, not 0"):
+        use_threads(0)
