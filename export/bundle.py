@@ -26,6 +26,7 @@ from ganapp.contract import CARD, CHECKPOINT, GENERATOR, MAPPING, SYNTHESIS, UPS
 from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.models import MODELS
+from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.serve.generator import PlainGenerator, open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
@@ -108,6 +109,8 @@ def load_trained(checkpoint: Path) -> Trained:
 
 def make_spec(name: str, trained: Trained) -> GeneratorSpec:
     G, facts = trained.G, trained.facts
+    network = trained.cfg.network
+    palette = network.palette if isinstance(network, StyleGAN2Config) else 0
     return GeneratorSpec(
         name=name,
         resolution=facts.resolution,
@@ -127,6 +130,8 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
             "statement": facts.statement,
             "kimg": round(facts.seen / 1000, 1),
         },
+        palette=palette,
+        supersample=network.supersample if palette else 1,
     )
 
 
@@ -136,15 +141,17 @@ def write_graphs(folder: Path, G: nn.Module, spec: GeneratorSpec, int16: bool) -
     labels = {"labels": torch.zeros(2, spec.num_labels)} if spec.num_labels else {}
     if not spec.num_ws:
         plain = PlainGraph(G) if spec.num_labels else UnlabelledPlainGraph(G)
-        (folder / GENERATOR).write_bytes(export_graph(plain, {**z, **labels}, "images", text, int16))
+        (folder / GENERATOR).write_bytes(export_graph(plain, {**z, **labels}, ["images"], text, int16))
         return
     mapping = MappingGraph(G) if spec.num_labels else UnlabelledMappingGraph(G)
-    latents = {**z, **labels, "psi": torch.ones(1)}
-    synthesis = SynthesisGraph(G) if spec.noise_dim else NoiselessSynthesisGraph(G)
+    latents = {**z, **labels, "psi": torch.ones(2)}
+    kind = SynthesisGraph if spec.noise_dim else NoiselessSynthesisGraph
+    synthesis = kind(G, bool(spec.palette))
     noise = {"noise": torch.zeros(2, spec.noise_dim)} if spec.noise_dim else {}
+    drawn = ["images", "planes", "colours"] if spec.palette else ["images"]
     styles = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), **noise}
-    (folder / MAPPING).write_bytes(export_graph(mapping, latents, "ws", text, int16))
-    (folder / SYNTHESIS).write_bytes(export_graph(synthesis, styles, "images", text, int16))
+    (folder / MAPPING).write_bytes(export_graph(mapping, latents, ["ws"], text, int16))
+    (folder / SYNTHESIS).write_bytes(export_graph(synthesis, styles, drawn, text, int16))
 
 
 def parity(folder: Path, G: nn.Module, spec: GeneratorSpec) -> int:

@@ -21,15 +21,20 @@ logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
 def export_graph(
-    module: nn.Module, inputs: dict[str, Tensor], output: str, spec: str, int16: bool, dynamic: Sequence[str] = ("N",)
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: Sequence[str],
+    spec: str,
+    int16: bool,
+    dynamic: Sequence[str] = ("N",),
 ) -> bytes:
-    """`module` as an ONNX file; `inputs` are examples by name, whose first dimensions are `dynamic`, but for `psi`.
+    """`module` as an ONNX file; `inputs` are examples by name, whose first dimensions are `dynamic`.
 
     With `int16`, weights take half the space (see `store_int16`). `spec` goes into the metadata. Raises
     ValueError when the file would pass MAX_BYTES, onnx.checker's error when it is not valid.
     """
     free = {i: torch.export.Dim(name, min=1, max=1 << 20) for i, name in enumerate(dynamic)}
-    shapes = {name: None if name == "psi" else free for name in inputs}
+    shapes = {name: free for name in inputs}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's
         program = torch.onnx.export(
@@ -38,7 +43,7 @@ def export_graph(
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=list(inputs),
-            output_names=[output],
+            output_names=list(outputs),
             opset_version=OPSET,
             external_data=False,
             verbose=False,

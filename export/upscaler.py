@@ -66,7 +66,7 @@ def export_upscaler(run: Path, out: Path, precision: str = "int8") -> str:
 def write_upscaler(folder: Path, net: CARN, spec: UpscalerSpec, int16: bool = True) -> None:
     """Write the network's graph with its spec into the folder."""
     example = {"images": torch.zeros(2, 24, 32, 3, dtype=torch.uint8)}
-    graph = export_graph(UpscalerGraph(net), example, "enlarged", spec.to_json(), int16, ("N", "H", "W"))
+    graph = export_graph(UpscalerGraph(net), example, ["enlarged"], spec.to_json(), int16, ("N", "H", "W"))
     (folder / UPSCALER).write_bytes(graph)
 
 

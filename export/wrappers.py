@@ -68,7 +68,7 @@ def fold(module: nn.Module) -> nn.Module:
 
 
 class MappingGraph(nn.Module):
-    """z [N, z_dim], labels [N, num_labels], psi [1] -> ws [N, num_ws, w_dim], truncated towards the mean style."""
+    """z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim], truncated towards the mean style."""
 
     def __init__(self, G: nn.Module):
         super().__init__()
@@ -77,7 +77,7 @@ class MappingGraph(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor, psi: Tensor) -> Tensor:
         w_avg = self.mapping.w_avg
-        w = w_avg + psi * (self.mapping(z, labels) - w_avg)
+        w = w_avg + psi[:, None] * (self.mapping(z, labels) - w_avg)
         return w[:, None].expand(-1, self.num_ws, -1)
 
 
@@ -89,20 +89,27 @@ class UnlabelledMappingGraph(MappingGraph):
 
 
 class SynthesisGraph(nn.Module):
-    """ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C], straight alpha."""
+    """ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C], straight alpha.
 
-    def __init__(self, G: nn.Module):
+    A network with a palette also gives its planes and colours, as the contract has them.
+    """
+
+    def __init__(self, G: nn.Module, painted: bool):
         super().__init__()
-        self.synthesis = fold(G.synthesis)
+        self.synthesis, self.painted = fold(G.synthesis), painted
 
-    def forward(self, ws: Tensor, noise: Tensor) -> Tensor:
-        return to_bytes(self.synthesis.logits(ws, noise))
+    def forward(self, ws: Tensor, noise: Tensor) -> Tensor | tuple[Tensor, ...]:
+        if not self.painted:
+            return to_bytes(self.synthesis.logits(ws, noise))
+        palette, planes, w = self.synthesis.palette, self.synthesis.planes(ws, noise), ws[:, -1]
+        scaled = torch.cat([planes[:, : palette.count] * palette.SHARPNESS, planes[:, palette.count :]], 1)
+        return to_bytes(palette(planes, w)), scaled, palette.mixed_from(w).transpose(1, 2)
 
 
 class NoiselessSynthesisGraph(SynthesisGraph):
     """The same of a network without noise: ws -> images."""
 
-    def forward(self, ws: Tensor) -> Tensor:
+    def forward(self, ws: Tensor) -> Tensor | tuple[Tensor, ...]:
         return super().forward(ws, ws[:, 0, :0])
 
 

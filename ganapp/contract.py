@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any
 
 SPEC_KEY = "ganapp.spec"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)  # in version 1 a mapping graph has one psi [1] for all rows, and there is nothing of palettes
 
-MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [1] -> ws [N, num_ws, w_dim]
+MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim]
 SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
+# ... and, of a model with a palette of K colours, planes [N, K or K + 1, H, W], colours [N, K, 3]
 GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images, of a model without a style space
 UPSCALER = "upscaler.onnx"  # images uint8 [N, H, W, 3] -> enlarged uint8 [N, H * scale, W * scale, 3]
 CARD = "README.md"
@@ -17,6 +20,8 @@ CHECKPOINT = "checkpoint.safetensors"  # of a run, which export reads
 MAX_RESOLUTION = 1024
 MAX_LATENT = 4096
 MAX_LABELS = 4096
+MAX_COLOURS = 256
+MAX_SUPERSAMPLE = 4
 MIN_SCALE, MAX_SCALE = 2, 8
 MAX_RADIUS = 256
 
@@ -36,6 +41,11 @@ class GeneratorSpec:
     no `labels` input. `pixel_size` is the side of one art pixel in image pixels: 2 for a 16-pixel grid
     drawn at 32, 1 for anything that is not pixel art. `training` holds facts for people: dataset, licence,
     statement, kimg, architecture.
+
+    With `palette` K above 0, synthesis also gives `planes` and `colours` (0 to 1). A softmax over the first K planes
+    says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. `images` is
+    what they show when the planes are doubled bilinearly `supersample` times and the picture is reduced by area.
+    `measured` holds what export found out: numbers by name, `attributes` among them if there are any.
     """
 
     name: str
@@ -48,6 +58,15 @@ class GeneratorSpec:
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     pixel_size: int = 1
     training: dict[str, str | int | float] = field(default_factory=dict)
+    palette: int = 0
+    supersample: int = 1
+    measured: dict[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+    @property
+    def num_planes(self) -> int:
+        """How many planes a palette is painted with, alpha's among them; 0 without a palette."""
+        return self.palette + self.channels - 3 if self.palette else 0
 
     @property
     def num_labels(self) -> int:
@@ -71,7 +90,7 @@ class GeneratorSpec:
         return vector
 
     def to_json(self) -> str:
-        return json.dumps({"kind": "generator", "version": VERSION, **asdict(self)}, ensure_ascii=False)
+        return json.dumps({"kind": "generator", **asdict(self)}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "GeneratorSpec":
@@ -84,6 +103,9 @@ class GeneratorSpec:
         _whole(values, "num_ws", 0, 64)
         _whole(values, "noise_dim", 0, 4 * MAX_RESOLUTION**2)
         _whole(values, "pixel_size", 1, values["resolution"])
+        _whole(values, "palette", 0, MAX_COLOURS)
+        _whole(values, "supersample", 1, MAX_SUPERSAMPLE)
+        _need(values, "measured", isinstance(values.get("measured", {}), dict), "an object")
         wanted = f"an object of lists of different strings, none of them {ANY!r}"
         _need(values, "attributes", _are_attributes(values.get("attributes", {})), wanted)
         values["attributes"] = {name: tuple(known) for name, known in values.get("attributes", {}).items()}
@@ -102,9 +124,10 @@ class UpscalerSpec:
     scale: int
     receptive_radius: int
     training: dict[str, str | int | float] = field(default_factory=dict)
+    version: int = VERSION
 
     def to_json(self) -> str:
-        return json.dumps({"kind": "upscaler", "version": VERSION, **asdict(self)}, ensure_ascii=False)
+        return json.dumps({"kind": "upscaler", **asdict(self)}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "UpscalerSpec":
@@ -123,12 +146,12 @@ def _values(text: str, kind: str, spec: type[GeneratorSpec | UpscalerSpec]) -> d
         raise BundleError(f"{SPEC_KEY} is not JSON; export the checkpoint again") from None
     if not isinstance(record, dict) or record.get("kind") != kind:
         raise BundleError(f"{SPEC_KEY} does not describe {'an' if kind == 'upscaler' else 'a'} {kind}")
-    if record.get("version") != VERSION:
+    if type(record.get("version")) is not int or record["version"] not in READABLE:
         raise BundleError(
-            f"{SPEC_KEY} has version {record.get('version')!r}, this ganapp reads {VERSION}; "
+            f"{SPEC_KEY} has version {record.get('version')!r}, this ganapp reads {' and '.join(map(str, READABLE))}; "
             "export the checkpoint again with this ganapp"
         )
-    values = {key: value for key, value in record.items() if key not in ("kind", "version")}
+    values = {key: value for key, value in record.items() if key != "kind"}
     required = {f.name for f in fields(spec) if f.default is MISSING and f.default_factory is MISSING}
     unknown = values.keys() - {f.name for f in fields(spec)}
     missing = required - values.keys()

@@ -43,6 +43,7 @@ def test_an_unknown_attribute_or_value_is_named_with_the_known_ones(chosen: dict
         ("resolution", 10**6), ("resolution", "64"), ("channels", 2), ("channels", True), ("z_dim", -1),
         ("num_ws", None), ("noise_dim", 10**12), ("name", ""), ("version", 99), ("kind", "upscaler"),
         ("attributes", {"a": []}), ("attributes", {"a": ["x", "x"]}), ("attributes", {"a": ["any"]}),
+        ("version", True), ("version", 0), ("palette", -1), ("palette", 10**6), ("supersample", 0), ("measured", []),
         ("attributes", [1]), ("training", 3), ("pixel_size", 0), ("colour", "red"),
     ],
 )  # fmt: skip
@@ -84,3 +85,17 @@ def test_the_spec_of_an_upscaler_survives_its_json():
 def test_what_is_no_spec_is_a_bundle_error(text: str, spec: type[GeneratorSpec | UpscalerSpec]):
     with pytest.raises(BundleError):
         spec.from_json(text)
+
+
+def test_a_spec_of_version_1_is_read_without_a_palette():
+    record = json.loads(SPEC.to_json()) | {"version": 1}
+    for name in ("palette", "supersample", "measured"):
+        del record[name]
+    spec = GeneratorSpec.from_json(json.dumps(record))
+    assert (spec.version, spec.palette, spec.num_planes, spec.measured) == (1, 0, 0, {})
+    assert UpscalerSpec.from_json(UPSCALER.to_json().replace('"version": 2', '"version": 1')).version == 1
+
+
+@pytest.mark.parametrize(("channels", "planes"), [(3, 16), (4, 17)])
+def test_alpha_has_a_plane_of_its_own(channels: int, planes: int):
+    assert GeneratorSpec("a", 64, channels, 8, 8, 10, 0, palette=16).num_planes == planes

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny_run import ARCHITECTURES, write_dataset
 
 import export.bundle
@@ -17,6 +18,7 @@ from export.bundle import export_bundle, find_checkpoint, load_trained, make_spe
 from export.wrappers import fold
 from ganapp.contract import CHECKPOINT, MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
+from ganapp.pictures.alpha import unpremultiply
 from ganapp.serve import session
 from ganapp.serve.generator import open_generator
 from ganapp.serve.library import Library
@@ -84,6 +86,28 @@ def test_every_architecture_is_served_as_it_was_trained(name: str, shapes: Path,
     assert served.spec.training["architecture"] == trained.cfg.architecture
     assert served.spec.noise_dim == trained.G.noise_dim
     assert trained.cfg.loss in (tmp_path / "w" / name / "README.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stylegan2-palette", "stylegan2-supersampled"])
+def test_the_planes_and_colours_of_a_palette_draw_its_images(name: str, shapes: Path, tmp_path: Path):
+    train(shapes, tmp_path / "run", ARCHITECTURES[name], Budget(kimg=0.08), device="cpu")
+    export_bundle(tmp_path / "run", tmp_path / "w" / name)
+    served = open_generator(tmp_path / "w" / name)
+    spec, factor = served.spec, served.spec.supersample
+    assert (spec.palette, factor) == (6, 2 if "super" in name else 1)
+    graph = ort.InferenceSession(tmp_path / "w" / name / SYNTHESIS, providers=[CPU])
+    ws = served.map(z_from_seeds(range(3), spec.z_dim))
+    images, planes, colours = graph.run(["images", "planes", "colours"], {"ws": ws})
+    assert planes.shape == (3, 7, 16, 16) and colours.shape == (3, 6, 3)
+    if factor > 1:
+        planes = F.interpolate(torch.from_numpy(planes), scale_factor=2.0, mode="bilinear").numpy()
+    shares = np.exp(planes[:, :6] - planes[:, :6].max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    alpha = 1 / (1 + np.exp(-planes[:, 6:]))  # [N, 1, H, W]
+    x = np.concatenate([np.einsum("nkhw,nkc->nchw", shares, colours) * alpha, alpha], 1)
+    x = x.reshape(3, 4, 16, factor, 16, factor).mean((3, 5)).transpose(0, 2, 3, 1)
+    assert visible_difference(unpremultiply((x * 255).astype(np.float32)), images) <= 1
 
 
 def test_a_growing_network_is_exported_at_the_level_it_has_reached(shapes: Path, tmp_path: Path):

@@ -203,3 +203,36 @@ def test_a_model_with_a_style_space_cannot_be_one_graph(tmp_path: Path):
     onnx.save(made, folder / GENERATOR)
     with pytest.raises(BundleError, match=r"a style space cannot be in generator\.onnx"):
         read_spec(folder)
+
+
+def test_every_row_may_have_a_psi_of_its_own(generator):
+    def psi_of(*values: float) -> np.ndarray:
+        return np.concatenate([draw(generator, [seed], psi=psi) for seed, psi in zip((3, 4, 5), values, strict=True)])
+
+    z = z_from_seeds((3, 4, 5), generator.spec.z_dim)
+    if generator.spec.num_ws:
+        together = generator.synthesize(generator.map(z, psi=[0.2, 1.0, -0.5]))
+    else:
+        together = np.stack(list(generator.stream_z(z, psi=[0.2, 1.0, -0.5])))
+    assert np.array_equal(together, psi_of(0.2, 1.0, -0.5))
+    with pytest.raises(ValueError, match=r"psi must be \[3\], not \[2\]"):
+        list(generator.map(z, psi=[1, 1]) if generator.spec.num_ws else generator.stream_z(z, psi=[1, 1]))
+
+
+def test_a_bundle_of_version_1_opens_and_draws_the_same(tmp_path: Path):
+    old = open_generator(write_bundle(tmp_path / "old", replace(CRITTERS, version=1)))
+    new = open_generator(write_bundle(tmp_path / "new", CRITTERS))
+    z = z_from_seeds(range(5), CRITTERS.z_dim)
+    psi = [0.1, 0.5, 1.0, 1.5, 0.5]
+    assert np.array_equal(old.map(z, psi=0.5), new.map(z, psi=0.5))
+    assert np.array_equal(old.map(z, psi=psi), new.map(z, psi=psi))
+
+
+def test_a_graph_of_the_other_version_than_its_spec_says_is_refused(tmp_path: Path):
+    folder = write_bundle(tmp_path / "critters", replace(CRITTERS, version=1))
+    for name in (MAPPING, SYNTHESIS):
+        model = onnx.load(folder / name)
+        set_spec(model, CRITTERS.to_json())
+        onnx.save(model, folder / name)
+    with pytest.raises(BundleError, match=r"psi is tensor\(float\) \[1\]"):
+        open_generator(folder)

@@ -171,6 +171,39 @@ def test_a_folder_that_leads_out_of_the_weights_is_not_followed(tmp_path: Path):
     assert "leads out of" in Library(tmp_path / "weights").broken["secret"]
 
 
+def in_the_hubs_cache(cache: Path, files: Path) -> Path:
+    """A snapshot as the Hub's client keeps it: names that are links to blobs of the same repository."""
+    repository = cache / "models--me--apes"
+    snapshot = repository / "snapshots" / "0a1b" / "weights" / files.name
+    snapshot.mkdir(parents=True)
+    (repository / "blobs").mkdir()
+    for i, file in enumerate(sorted(files.iterdir())):
+        shutil.copy(file, repository / "blobs" / f"{i:064x}")
+        (snapshot / file.name).symlink_to(Path("../../../../blobs") / f"{i:064x}")
+    return snapshot.parent
+
+
+def test_a_bundle_in_the_hubs_cache_opens_through_its_links(weights_dir: Path, tmp_path: Path):
+    weights = in_the_hubs_cache(tmp_path, weights_dir / "faces")
+    drawn = [next(Library(root).generator("faces").generate([1])) for root in (weights, weights_dir)]
+    assert (drawn[0] == drawn[1]).all()
+
+
+def test_a_link_out_of_the_hubs_cache_is_not_followed(weights_dir: Path, tmp_path: Path):
+    weights = in_the_hubs_cache(tmp_path, weights_dir / "faces")
+    (weights / "faces" / MAPPING).unlink()
+    (weights / "faces" / MAPPING).symlink_to(weights_dir / "faces" / MAPPING)
+    blobs = tmp_path / "models--me--apes" / "blobs"
+    with pytest.raises(BundleError, match=r"mapping\.onnx: is not a plain file"):
+        Library(weights)
+    shutil.rmtree(blobs)
+    blobs.symlink_to(weights_dir / "faces")  # where a stranger's archive may lead
+    (weights / "faces" / MAPPING).unlink()
+    (weights / "faces" / MAPPING).symlink_to(Path("../../../../blobs") / MAPPING)
+    with pytest.raises(BundleError, match=r"mapping\.onnx: is not a plain file"):
+        Library(weights)
+
+
 @pytest.mark.parametrize("what", ["missing", "empty", "broken"])
 def test_nothing_to_serve_is_an_error_with_the_remedy(tmp_path: Path, what: str):
     folder = tmp_path / "weights"

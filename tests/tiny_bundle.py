@@ -43,7 +43,11 @@ def write_bundle(folder: Path, spec: GeneratorSpec, seed: int = 0) -> Path:
 def mapping(spec: GeneratorSpec, rng: np.random.RandomState) -> onnx.ModelProto:
     """ws = w_avg + psi * (z A + labels B), one block of columns for each layer."""
     width = spec.num_ws * spec.w_dim
-    tensors = {"A": rng.randn(spec.z_dim, width) / spec.z_dim**0.5, "w_avg": rng.randn(width)}
+    tensors = {
+        "column": np.array([1], np.int64),
+        "A": rng.randn(spec.z_dim, width) / spec.z_dim**0.5,
+        "w_avg": rng.randn(width),
+    }
     nodes = [helper.make_node("MatMul", ["z", "A"], ["w"])]
     last = "w"
     if spec.num_labels:
@@ -51,11 +55,12 @@ def mapping(spec: GeneratorSpec, rng: np.random.RandomState) -> onnx.ModelProto:
         nodes += [helper.make_node("MatMul", ["labels", "B"], ["l"]), helper.make_node("Add", ["w", "l"], ["wl"])]
         last = "wl"
     nodes += [
-        helper.make_node("Mul", [last, "psi"], ["truncated"]),
+        helper.make_node("Unsqueeze", ["psi", "column"], ["rows"]),
+        helper.make_node("Mul", [last, "rows"], ["truncated"]),
         helper.make_node("Add", ["truncated", "w_avg"], ["flat"]),
         helper.make_node("Reshape", ["flat", "shape"], ["ws"]),
     ]
-    inputs = {"z": ["N", spec.z_dim], **labels_input(spec), "psi": [1]}
+    inputs = {"z": ["N", spec.z_dim], **labels_input(spec), "psi": [1] if spec.version == 1 else ["N"]}
     return model(spec, nodes, inputs, {"ws": ["N", spec.num_ws, spec.w_dim]}, tensors, [-1, spec.num_ws, spec.w_dim])
 
 
@@ -93,7 +98,7 @@ def labels_input(spec: GeneratorSpec) -> dict[str, list]:
 
 def image_model(spec: GeneratorSpec, nodes: list, inputs: dict, tensors: dict, last: str) -> onnx.ModelProto:
     side = spec.resolution
-    tensors["white"] = np.array(255)
+    tensors["white"] = np.array(255.0)
     nodes = [
         *nodes,
         helper.make_node("Sigmoid", [last], ["unit"]),
@@ -116,7 +121,8 @@ def model(
             for name, size in sizes.items()
         ]
 
-    initializers = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in tensors.items()]
+    tensors = {name: value if value.dtype == np.int64 else value.astype(np.float32) for name, value in tensors.items()}
+    initializers = [numpy_helper.from_array(value, name) for name, value in tensors.items()]
     initializers.append(numpy_helper.from_array(np.array(shape, np.int64), "shape"))
     graph = helper.make_graph(nodes, "tiny", values(inputs), values(outputs), initializers)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)

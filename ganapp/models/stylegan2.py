@@ -111,13 +111,17 @@ class Palette(nn.Module):
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
         if self.supersample > 1:
             planes = F.interpolate(planes, scale_factor=float(self.supersample), mode="bilinear", align_corners=False)
-        colours = torch.sigmoid(self.colours(w) * 2).unflatten(1, (3, self.count))  # [N, 3, K]
+        colours = self.mixed_from(w)  # [N, 3, K]
         shares = torch.softmax(planes[:, : self.count] * self.SHARPNESS, 1)  # [N, K, H, W]
         mixed = (colours @ shares.flatten(2)).float().unflatten(2, shares.shape[2:])
         alpha = planes[:, self.count :]
         if self.supersample > 1:
             mixed, alpha = self.reduce(mixed, alpha)
         return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
+
+    def mixed_from(self, w: Tensor) -> Tensor:
+        """The colours [N, 3, K], in [0, 1], that the style w [N, w_dim] chooses."""
+        return torch.sigmoid(self.colours(w) * 2).unflatten(1, (3, self.count))
 
     def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Colours in [0, 1] and alpha's logits, both reduced by area; colours count by how much of them shows."""
@@ -155,6 +159,11 @@ class Synthesis(nn.Module):
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, H, W]."""
+        planes = self.planes(ws, noise)
+        return planes if self.palette is None else self.palette(planes, ws[:, -1])
+
+    def planes(self, ws: Tensor, noise: Tensor) -> Tensor:
+        """What the skip outputs add up to: the palette's planes [N, K (+ 1), H, W], or the logits without one."""
         maps = self.noise_maps(noise)
         x = self.const.expand(ws.shape[0], -1, -1, -1)
         x = self.layers[0](x, ws[:, 0], maps[0])
@@ -165,8 +174,7 @@ class Synthesis(nn.Module):
             x = self.layers[first + 1](x, ws[:, first + 1], maps[first + 1])
             rgb = F.interpolate(rgb, scale_factor=2.0, mode="bilinear", align_corners=False)
             rgb = rgb + self.to_rgb[i](x, ws[:, first + 2]).float()  # summed in fp32: bf16 bands show
-        rgb = rgb + self.rgb_bias[:, None, None]
-        return rgb if self.palette is None else self.palette(rgb, ws[:, -1])
+        return rgb + self.rgb_bias[:, None, None]
 
     def noise_maps(self, noise: Tensor) -> list[Tensor | None]:
         """The noise of each layer, [N, 1, side, side], or None where the network has none."""

@@ -16,6 +16,10 @@ from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, open_session, run
 CHUNK = {CUDA: 32, CPU: 1}
 
 
+Labels = Sequence[float] | np.ndarray | None  # [N, num_labels], or [num_labels] for all rows; None is "any"
+Psi = float | Sequence[float] | np.ndarray  # [N], or one number for all rows
+
+
 class StyleGenerator:
     """A generator with a style space: a mapping graph (z, labels, psi -> ws) and a synthesis graph (ws -> images)."""
 
@@ -24,14 +28,16 @@ class StyleGenerator:
         self._mapping = mapping
         self._synthesis = synthesis
 
-    def map(self, z: np.ndarray, labels: Sequence[float] | None = None, psi: float = 1.0) -> np.ndarray:
-        """float32 [N, num_ws, w_dim] of z [N, z_dim]; labels are [N, num_labels], or one [num_labels] for all rows.
+    def map(self, z: np.ndarray, labels: Labels = None, psi: Psi = 1.0) -> np.ndarray:
+        """float32 [N, num_ws, w_dim] of z [N, z_dim], truncated by psi [N], or one psi for all rows.
 
-        Raises ValueError for another shape, an empty batch, and numbers that are not finite.
+        Labels are [N, num_labels], or one [num_labels] for all rows. Raises ValueError for another shape, an empty
+        batch, and numbers that are not finite.
         """
         inputs = _latents(self.spec, z, labels)
-        inputs["psi"] = _finite(np.array([psi]), "psi", (1,))
-        return np.concatenate([run(self._mapping, chunk) for chunk in _chunks(self._mapping, inputs)])
+        inputs["psi"] = _rows(psi, len(inputs["z"]))
+        most = 1 if self.spec.version == 1 else None  # whose graph has one psi for all of its rows
+        return np.concatenate([run(self._mapping, chunk) for chunk in _chunks(self._mapping, inputs, most)])
 
     def stream(self, ws: np.ndarray, noise_seed: int = 0) -> Iterator[np.ndarray]:
         """Images uint8 [H, W, C] of ws [N, num_ws, w_dim], one at a time, drawn as they are taken.
@@ -51,8 +57,8 @@ class StyleGenerator:
     def generate(
         self,
         seeds: Sequence[int],
-        labels: Sequence[float] | None = None,
-        psi: float = 1.0,
+        labels: Labels = None,
+        psi: Psi = 1.0,
         noise_seed: int = 0,
     ) -> Iterator[np.ndarray]:
         """Images uint8 [H, W, C] of the seeds, in their order."""
@@ -66,19 +72,20 @@ class PlainGenerator:
         self.spec = spec
         self._session = session
 
-    def stream_z(self, z: np.ndarray, labels: Sequence[float] | None = None, psi: float = 1.0) -> Iterator[np.ndarray]:
+    def stream_z(self, z: np.ndarray, labels: Labels = None, psi: Psi = 1.0) -> Iterator[np.ndarray]:
         """Images uint8 [H, W, C] of z [N, z_dim], one at a time. Raises ValueError as StyleGenerator.map.
 
         There is no mean style to truncate towards; z is scaled instead, so that psi 0 is one image here too.
         """
-        psi = float(_finite(np.array([psi]), "psi", (1,))[0])
-        return _draw(self._session, _latents(self.spec, np.asarray(z) * psi, labels), self.spec)
+        inputs = _latents(self.spec, z, labels)
+        inputs["z"] = inputs["z"] * _rows(psi, len(inputs["z"]))[:, None]
+        return _draw(self._session, inputs, self.spec)
 
     def generate(
         self,
         seeds: Sequence[int],
-        labels: Sequence[float] | None = None,
-        psi: float = 1.0,
+        labels: Labels = None,
+        psi: Psi = 1.0,
         noise_seed: int = 0,
     ) -> Iterator[np.ndarray]:
         """Images uint8 [H, W, C] of the seeds, in their order; `noise_seed` changes nothing."""
@@ -109,7 +116,7 @@ def open_generator(folder: Path, providers: list[str] | None = None) -> Generato
             # A mapping takes 0.04 ms, on one thread or two.
             most_threads = 1 if name == MAPPING else SESSION_THREADS
             sessions[name] = open_session(model, str(path), providers, most_threads)
-            _check_tensors(sessions[name], *_tensors(name, spec))
+            _check_tensors(sessions[name], *_tensors(name, spec), spec.version)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from None
     if spec.num_ws:
@@ -154,10 +161,16 @@ def _tensors(name: str, spec: GeneratorSpec) -> tuple[Shapes, Shapes]:
     images: Shapes = {"images": (spec.resolution, spec.resolution, spec.channels)}
     if name == MAPPING:
         return latents | {"psi": ()}, ws
-    return (ws | noise, images) if name == SYNTHESIS else (latents, images)
+    if name == GENERATOR:
+        return latents, images
+    painted: Shapes = {
+        "planes": (spec.num_planes, spec.resolution, spec.resolution),
+        "colours": (spec.palette, 3),
+    }
+    return ws | noise, images | painted if spec.palette else images
 
 
-def _check_tensors(session: ort.InferenceSession, inputs: Shapes, outputs: Shapes) -> None:
+def _check_tensors(session: ort.InferenceSession, inputs: Shapes, outputs: Shapes, version: int) -> None:
     """Raise BundleError unless the session has these tensors. A size that the graph leaves open fits any."""
     for wanted, found in ((inputs, session.get_inputs()), (outputs, session.get_outputs())):
         names = {tensor.name for tensor in found}
@@ -165,7 +178,7 @@ def _check_tensors(session: ort.InferenceSession, inputs: Shapes, outputs: Shape
             raise BundleError(f"has tensors {sorted(names)}, not {sorted(wanted)}; export the checkpoint again")
         for tensor in found:
             kind = "tensor(uint8)" if tensor.name == "images" else "tensor(float)"
-            batch = (1,) if tensor.name == "psi" else (None,)
+            batch = (1,) if tensor.name == "psi" and version == 1 else (None,)
             if tensor.type != kind or not _fits(tensor.shape, (*batch, *wanted[tensor.name])):
                 size = ", ".join(str(side) for side in tensor.shape)
                 raise BundleError(
@@ -182,7 +195,7 @@ def _fits(shape: Sequence[int | str | None], wanted: Sequence[int | None]) -> bo
     return all(not isinstance(side, int) or (size is not None and side == size) for side, size in pairs)
 
 
-def _latents(spec: GeneratorSpec, z: np.ndarray, labels: Sequence[float] | None) -> dict[str, np.ndarray]:
+def _latents(spec: GeneratorSpec, z: np.ndarray, labels: Labels) -> dict[str, np.ndarray]:
     """The inputs z [N, z_dim] and, where the model has any, labels [N, num_labels]."""
     inputs = {"z": _finite(z, "z", (None, spec.z_dim))}
     rows = len(inputs["z"])
@@ -193,6 +206,12 @@ def _latents(spec: GeneratorSpec, z: np.ndarray, labels: Sequence[float] | None)
     if spec.num_labels:
         inputs["labels"] = vectors
     return inputs
+
+
+def _rows(psi: Psi, count: int) -> np.ndarray:
+    """psi as float32 [count], one number for all rows spread over them."""
+    values = np.asarray(psi, np.float32)
+    return _finite(np.broadcast_to(values, (count,)) if values.ndim == 0 else values, "psi", (count,))
 
 
 def _finite(values: np.ndarray | Sequence[float], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -208,16 +227,16 @@ def _finite(values: np.ndarray | Sequence[float], name: str, shape: tuple[int | 
     return array
 
 
-def _chunks(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """The batch as chunks of CHUNK rows, and its rest as powers of two: few shapes to plan for; `psi` goes whole."""
-    rows, most = max(len(values) for values in inputs.values()), CHUNK[session.get_providers()[0]]
+def _chunks(
+    session: ort.InferenceSession, inputs: dict[str, np.ndarray], most: int | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """The batch as chunks of `most` or CHUNK rows, and its rest as powers of two: few shapes to plan for."""
+    rows = max(len(values) for values in inputs.values())
+    most = most or CHUNK[session.get_providers()[0]]
     at = 0
     while at < rows:
         size = min(most, 1 << (rows - at).bit_length() - 1)
-        yield {
-            name: np.ascontiguousarray(values if name == "psi" else values[at : at + size])
-            for name, values in inputs.items()
-        }
+        yield {name: np.ascontiguousarray(values[at : at + size]) for name, values in inputs.items()}
         at += size
 
 

@@ -39,7 +39,7 @@ def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
     to be read, not a plain file, a Git LFS pointer, damaged, or with tensors that lie in other files.
     """
     try:
-        if path.is_symlink() or not path.is_file():
+        if not path.is_file() or not _at_home(path):
             raise BundleError("is not a plain file; copy the model file itself into the folder")
         if path.stat().st_size > MAX_BYTES:
             raise BundleError(f"is over {MAX_BYTES // 2**20} MiB, the limit; export a smaller model")
@@ -56,6 +56,16 @@ def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
     if not data:
         raise BundleError("is empty; copy it again or export the checkpoint again")
     return data, metadata
+
+
+def _at_home(path: Path) -> bool:
+    """Whether the file, its links followed, lies in its own folder, or where the Hub's cache keeps files.
+
+    There a snapshot's files are links into `blobs` of the same repository, two folders above the snapshot.
+    """
+    folder, target = path.parent.resolve(), path.resolve()
+    homes = [folder, *(above.parent / "blobs" for above in folder.parents if above.name == "snapshots")]
+    return any(target.is_relative_to(home) for home in homes)
 
 
 def _walk(message: memoryview, kind: int, metadata: dict[str, str], depth: int) -> None:

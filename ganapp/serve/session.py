@@ -81,8 +81,9 @@ def open_session(
 
 
 def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """The session's first output. Safe from many threads; memory of the call is given back after it."""
-    return session.run(None, inputs, _run_options(session.get_providers()[0]))[0]
+    """The session's first output, and no work for others. Safe from many threads; memory is given back after it."""
+    first = session.get_outputs()[0].name
+    return session.run([first], inputs, _run_options(session.get_providers()[0]))[0]
 
 
 @functools.cache
