@@ -17,10 +17,10 @@ from ganapp.pictures.png import save_png
 from ganapp.serve.generator import Generator
 from ganapp.serve.library import Library
 from ganapp.ui import controls
-from ganapp.ui.cleaner import Cleaned, Cleaner
+from ganapp.ui.cleaner import Cleaned, Cleaner, upload
 from ganapp.ui.files import file_record
 from ganapp.ui.tab import Page
-from ganapp.ui.tabs.cleanup import LABELS, MADE, SIZES, build, checked, methods, received, story
+from ganapp.ui.tabs.cleanup import LABELS, MADE, SIZES, build, checked, methods, shown_path, story
 
 DEFAULTS = {
     "scale": "4", "size": "631", "method": "auto", "denoise": 1, "flat": 0, "colours": 0, "palette": "", "corners": 0
@@ -72,12 +72,12 @@ def test_every_method_has_a_label_and_without_an_upscaler_there_is_no_network(li
 
 def test_an_upload_that_a_browser_shows_stays_the_file_it_is(tmp_path: Path):
     save_png(tmp_path / "cat.png", PIXELS)
-    assert received(file_record(str(tmp_path / "cat.png"))) == str(tmp_path / "cat.png")
+    assert shown_path(upload(file_record(str(tmp_path / "cat.png")), "image")) == str(tmp_path / "cat.png")
 
 
 def test_an_upload_that_no_browser_shows_becomes_a_png_of_the_same_pixels(tmp_path: Path):
     Image.fromarray(PIXELS).save(tmp_path / "cat.tiff")
-    path = Path(received(file_record(str(tmp_path / "cat.tiff"))))
+    path = Path(shown_path(upload(file_record(str(tmp_path / "cat.tiff")), "image")))
     assert path.name == "cat.png"
     assert np.array_equal(load_image(path), PIXELS)
 
@@ -85,7 +85,7 @@ def test_an_upload_that_no_browser_shows_becomes_a_png_of_the_same_pixels(tmp_pa
 def test_an_upload_that_is_no_picture_is_refused_by_its_name(tmp_path: Path):
     (tmp_path / "cat.png").write_text("meow")
     with pytest.raises(ImageError, match=r"cat\.png is not an image"):
-        received(file_record(str(tmp_path / "cat.png")))
+        shown_path(upload(file_record(str(tmp_path / "cat.png")), "image"))
 
 
 @pytest.mark.parametrize("method", MADE)

@@ -9,7 +9,7 @@ from ganapp.draw import arguments
 from ganapp.draw.arguments import MAX_TEXT, Raw
 from ganapp.draw.records import Models, Record, parameter, real, whole
 from ganapp.folders import printable
-from ganapp.pictures.alpha import Colour
+from ganapp.pictures.alpha import Colour, as_rgb
 from ganapp.pictures.finish import (
     MAX_COLOURS,
 )
@@ -130,7 +130,7 @@ class Cleanup(Record):
         """`colours` as finish.snap_palette takes it."""
         if isinstance(self.colours, int):
             return self.colours
-        return [tuple(bytes.fromhex(colour[1:])) for colour in self.colours]
+        return [as_rgb(colour) for colour in self.colours]
 
     def record(self, source: Mapping | None = None, cut_out: str | None = None, picture: str | None = None) -> str:
         """The JSON that goes into the result's PNG.

@@ -29,14 +29,14 @@ WHERE = {
 def run_sample(prog: str, args: list[str]) -> None:
     """Parse and draw samples. Raises ValueError for bad arguments and for files in the way."""
     out = (tyro.conf.Positional[Path], tyro.MISSING, "Folder for the PNG files, one for each seed.")
-    seeds = (str, "0-17", "The seeds to draw: one, a range, or a list of both, such as 1,5,8-11.")
+    which = (str, "0-17", "The seeds to draw: one, a range, or a list of both, such as 1,5,8-11.")
     kind = options(
         Sample,
         "Draw samples, each a PNG file with the record that draws it again.",
-        {"model": MODEL, "out": out, "seeds": seeds, **WHERE},
+        {"model": MODEL, "out": out, "seeds": which, **WHERE},
         without=("model", "seed", "count"),
     )
-    asked = tyro.cli(kind, prog=prog, args=args)
+    asked: Any = tyro.cli(kind, prog=prog, args=args)
     library = Library(asked.weights)
     values = given(asked, Sample, without=("seed", "count"))
     seeds = arguments.seeds(asked.seeds, "seeds", 1, MOST)
@@ -70,7 +70,7 @@ def run_one(
     """Parse and draw what is one file."""
     out = (tyro.conf.Positional[Path], tyro.MISSING, "File to write.")
     kind = options(record, doc, {"model": MODEL, "out": out, **WHERE}, without=("model", *without))
-    asked = tyro.cli(kind, prog=prog, args=args)
+    asked: Any = tyro.cli(kind, prog=prog, args=args)
     check_free([asked.out], asked.overwrite)
     write_whole(asked.out, draw(Library(asked.weights), asked.out, given(asked, record, without)))
     print(asked.out)

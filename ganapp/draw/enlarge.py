@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
 from math import prod
+from typing import Literal, cast
 
 import numpy as np
 
@@ -30,6 +31,9 @@ FEW_COLOURS = 64  # drawn in squares a picture has no more; smoothed edges alone
 SPRITE = 32  # pixels a side, and colours, that pixel art has at most of if nothing else tells; icons have more
 
 
+Method = Literal["network", "pixel-art", "lanczos"]
+
+
 @dataclass(frozen=True)
 class Result:
     """A picture at its new size, uint8 [H, W, 3 or 4]: `cleaned` as `method` made it, of the `image` that came.
@@ -39,7 +43,7 @@ class Result:
 
     image: np.ndarray
     cleaned: np.ndarray
-    method: str
+    method: Method
     model: str = ""
 
     @cached_property
@@ -130,10 +134,10 @@ def enlarge(
     return Result(image, large, method, ", ".join(dict.fromkeys(names)))
 
 
-def resolve_method(library: Library, image: np.ndarray, cleanup: Cleanup, source: Mapping | None) -> str:
+def resolve_method(library: Library, image: np.ndarray, cleanup: Cleanup, source: Mapping | None) -> Method:
     """The method that "auto" comes to for the image, with `source` as the record that it came with."""
     if cleanup.method != "auto":
-        return cleanup.method
+        return cast(Method, cleanup.method)
     made_by = library.specs.get(str((source or {}).get("model")))
     if (made_by and made_by.pixel_size > 1) or is_pixel_art(image):
         return "pixel-art"

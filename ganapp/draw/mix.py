@@ -24,6 +24,7 @@ from ganapp.latents import LAYER_RANGES, layer_range, mix, z_from_seeds
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import contact_sheet, encode_png
 from ganapp.pictures.resize import upscale_nearest
+from ganapp.serve.generator import StyleGenerator
 from ganapp.serve.library import Library
 
 MAX_MIXED = 8  # seeds on each side of the grid
@@ -33,9 +34,9 @@ WIDE = 900  # pixels of a grid that fits a page
 
 def layers_of(value: Raw, name: str, models: Models) -> tuple[int, ...]:
     """Layer numbers, given as such or as a third of the layers."""
-    spec = models.spec
+    spec = models.drawn
     if not spec.num_ws:
-        raise ValueError(f"{models.spec.name} has no style space to mix in; choose another model")
+        raise ValueError(f"{spec.name} has no style space to mix in; choose another model")
     if isinstance(value, str) and value in LAYER_RANGES:
         found = layer_range(value, spec.num_ws)
         if not found:
@@ -60,7 +61,7 @@ class Mix(Record):
     destination_seeds: tuple[int, ...] = parameter(
         (11, 12, 13), seeds(1, MAX_MIXED), f"the left column, up to {MAX_MIXED}"
     )
-    layers: tuple[int, ...] | str = parameter(
+    layers: tuple[int, ...] = parameter(
         "coarse", layers_of, 'taken from the source: coarse, middle, fine, or layer numbers such as "0-3"'
     )
     psi: float = a_psi()
@@ -107,6 +108,7 @@ def grid(library: Library, record: Mix) -> Grid:
     Raises BundleError for a broken model.
     """
     generator = library.generator(record.model)
+    assert isinstance(generator, StyleGenerator)  # as the record's check made sure of
     spec = generator.spec
     labels = spec.labels(record.labels)
     sources = generator.map(z_from_seeds(record.source_seeds, spec.z_dim), labels, record.psi)

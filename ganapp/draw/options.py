@@ -29,7 +29,7 @@ def options(record: type[Record], doc: str, more: Mapping[str, tuple[Any, Any, s
         for name, (kind, default, text) in more.items()
     ]
     hints = get_type_hints(record)
-    for each in fields(record):  # type: ignore[arg-type]
+    for each in fields(record):
         if each.name in without:
             continue
         default = default_of(each)
@@ -44,7 +44,7 @@ def options(record: type[Record], doc: str, more: Mapping[str, tuple[Any, Any, s
 
 def given(args: object, record: type[Record], without: tuple[str, ...] = ()) -> dict[str, Raw]:
     """The record's parameters that were given, by name, as `Record.checked` takes them."""
-    values = {each.name: getattr(args, each.name) for each in fields(record) if each.name not in without}  # type: ignore[arg-type]
+    values = {each.name: getattr(args, each.name) for each in fields(record) if each.name not in without}
     chosen = {name: value for name, value in values.items() if value is not None}
     if "labels" in chosen:
         chosen["labels"] = pairs(chosen["labels"])

@@ -30,6 +30,12 @@ class Models:
     library: Library
     spec: GeneratorSpec | None = None
 
+    @property
+    def drawn(self) -> GeneratorSpec:
+        """The spec of the generator, for the checks of records that draw with one."""
+        assert self.spec is not None
+        return self.spec
+
 
 Check = Callable[[Raw, str, Models], Any]  # a value, its name and the models; raises ValueError that names it
 
@@ -45,6 +51,7 @@ def default_of(parameter: Field) -> Any:
     return parameter.default if parameter.default_factory is MISSING else parameter.default_factory()
 
 
+@dataclass(frozen=True)
 class Record:
     """What all records can do. A record is a frozen dataclass whose fields are each a `parameter`."""
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import tyro
@@ -56,7 +57,7 @@ class Job:
 def run(prog: str, args: list[str]) -> int:
     """Parse, enlarge, print the summary; 1 if a picture was skipped, else 0. Raises ValueError for bad arguments."""
     doc = "Enlarge and clean a picture, or all those of a folder. What is there already is kept: a second run goes on."
-    asked = tyro.cli(options(Cleanup, doc, MORE, without=()), prog=prog, args=args)
+    asked: Any = tyro.cli(options(Cleanup, doc, MORE, without=()), prog=prog, args=args)
     values = given(asked, Cleanup)
     if "scale" in values and values.get("size"):
         raise ValueError("--scale and --size both say how large; give one of them")
@@ -67,6 +68,7 @@ def run(prog: str, args: list[str]) -> int:
     jobs, skipped = plan(asked.source, asked.out)
     wanted = json.loads(cleanup.record(cut_out=cut_out and cut_out[0]))
     made = there = otherwise = 0
+    reason: str | None
     with logging_redirect_tqdm(), tqdm(total=len(jobs), disable=None, bar_format=METER, leave=False) as bar:
         for name, reason in skipped:
             log.warning("skipped %s: %s", printable(name), reason)

@@ -24,10 +24,11 @@ from ganapp.draw.records import (
 )
 from ganapp.draw.sample import Picture
 from ganapp.latents import frame_count, lerp, slerp, walk, z_from_seeds
-from ganapp.pictures.alpha import Colour
+from ganapp.pictures.alpha import Colour, as_rgb
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import contact_sheet, encode_png
 from ganapp.pictures.video import encode
+from ganapp.serve.generator import PlainGenerator
 from ganapp.serve.library import Library
 
 MAX_KEYS = 32  # seeds of a walk
@@ -41,10 +42,10 @@ NAMED = {"white": "#ffffff", "black": "#000000"}
 
 def space_of(value: Raw, name: str, models: Models) -> str:
     """w or z; unless one is named, w where the model has a style space."""
-    has_styles = bool(models.spec.num_ws)
+    has_styles = bool(models.drawn.num_ws)
     space = ("w" if has_styles else "z") if value == "" else arguments.choice(value, name, SPACES)
     if space == "w" and not has_styles:
-        raise ValueError(f"{models.spec.name} has no style space; interpolate it with space z")
+        raise ValueError(f"{models.drawn.name} has no style space; interpolate it with space z")
     return space
 
 
@@ -83,7 +84,7 @@ class Walk(Record):
     background: str = parameter("#ffffff", colour_of, 'what shows through in an mp4: white, black or "#rrggbb"')
 
     def check(self, models: Models) -> None:
-        most = min(MAX_FRAMES, MAX_MOVED_PIXELS // models.spec.resolution**2)
+        most = min(MAX_FRAMES, MAX_MOVED_PIXELS // models.drawn.resolution**2)
         if self.total > most:
             raise ValueError(
                 f"{len(self.seeds)} seeds with {self.frames} frames a step make {self.total} frames; "
@@ -98,8 +99,7 @@ class Walk(Record):
     @property
     def colour(self) -> Colour:
         """The background as red, green and blue."""
-        red, green, blue = bytes.fromhex(self.background[1:])
-        return red, green, blue
+        return as_rgb(self.background)
 
 
 def frames(library: Library, record: Walk) -> np.ndarray:
@@ -108,7 +108,7 @@ def frames(library: Library, record: Walk) -> np.ndarray:
     spec = generator.spec
     labels = spec.labels(record.labels)
     z = z_from_seeds(record.seeds, spec.z_dim)
-    if not spec.num_ws:
+    if isinstance(generator, PlainGenerator):
         drawn = generator.stream_z(walk(z, record.frames, record.loop, slerp), labels, record.psi)
     elif record.space == "z":
         ws = generator.map(walk(z, record.frames, record.loop, slerp), labels, record.psi)

@@ -14,8 +14,9 @@ Network = stylegan2.StyleGAN2Config | stylegan.StyleGANConfig | fastgan.FastGANC
 class Architecture:
     """What training and export need to know of one family of networks.
 
-    `generator` and `discriminator` build from (config, resolution, channels, num_labels). Where `grows` is true,
-    both have `grow(seen)`; where `reconstructs` is true, the discriminator has `reconstruct(x, labels)`.
+    `generator` and `discriminator` build from (config, resolution, channels, num_labels) a module that is also what
+    protocol.py says. Where `grows` is true, both are Growing; where `reconstructs` is true, the discriminator is
+    Reconstructing.
     """
 
     config: type

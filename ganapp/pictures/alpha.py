@@ -1,10 +1,18 @@
 """Straight and premultiplied alpha, pictures over a background, and colours under transparent pixels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
 BLEED = 4  # pixels beside an edge into which its own colours go on
 Colour = tuple[int, int, int]
+
+
+def as_rgb(text: str) -> Colour:
+    """The colour of "#rrggbb". Raises ValueError for anything else."""
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
 
 
 def premultiply(image: np.ndarray) -> np.ndarray:
@@ -86,6 +94,6 @@ def _halve(plane: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(plane).reduce(2))
 
 
-def _spread(plane: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _spread(plane: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """The plane at `shape` (height, width), about twice its own, between its values."""
-    return np.asarray(Image.fromarray(plane).resize(shape[::-1], Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(plane).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))

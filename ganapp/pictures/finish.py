@@ -45,9 +45,9 @@ def copy_alpha(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
     if not reference[..., 3].any():
         raise ValueError("the picture to cut out like is fully transparent")
     height, width = image.shape[:2]
-    mask = Image.fromarray(np.ascontiguousarray(reference[..., 3]))
+    its = Image.fromarray(np.ascontiguousarray(reference[..., 3]))
     # Bicubic, whose only ripple beside an edge is beyond 0 and 255; that of Lanczos would dim the inside.
-    mask = np.asarray(mask.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
+    mask = np.asarray(its.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
     colour = bleed(image) if image.shape[2] == 4 else image
     return np.dstack([colour * (mask > 0)[..., None], mask])
 

@@ -34,7 +34,7 @@ def load_image(source: Path | bytes | BinaryIO) -> np.ndarray:
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 _check_size(picture)
-                rawmode = picture.tile[0].args if picture.format == "PNG" and picture.tile else None
+                rawmode = str(picture.tile[0].args) if picture.format == "PNG" and picture.tile else None
                 picture.load()
                 _check_size(picture)  # an icon's directory may promise less than the picture in it
                 return _upright(_rgba(picture, rawmode), picture)

@@ -92,5 +92,5 @@ def _resize(
     out = np.empty((size[1], size[0], channels), np.float32)
     for c in range(channels):  # one float plane at a time: a large picture must not take its size four times over
         plane = image[..., c].astype(np.float32) if c == 3 else image[..., c] * weight
-        out[..., c] = Image.fromarray(plane).resize(size, resample, box, reducing_gap)
+        out[..., c] = np.asarray(Image.fromarray(plane).resize(size, resample, box, reducing_gap))
     return unpremultiply(out) if channels == 4 else np.rint(np.clip(out, 0, 255)).astype(np.uint8)

@@ -13,6 +13,8 @@ from PIL import Image
 from ganapp.pictures.alpha import Colour, composite
 from ganapp.pictures.resize import resize, upscale_nearest
 
+Frames = np.ndarray | Sequence[np.ndarray]  # [N, H, W, C]
+
 PLAYABLE = 256  # players show a video of fewer pixels a side as a stamp, or refuse it
 
 
@@ -29,7 +31,7 @@ def enlarge(image: np.ndarray, factor: int, pixel_art: bool) -> np.ndarray:
     return resize(image, (image.shape[1] * factor, image.shape[0] * factor))
 
 
-def encode(frames: Sequence[np.ndarray], fps: int, format: str, pixel_art: bool, background: Colour) -> bytes:
+def encode(frames: Frames, fps: int, format: str, pixel_art: bool, background: Colour) -> bytes:
     """A file of the frames uint8 [H, W, C]: `mp4` over `background`, or `webp` or `png` that loop and keep alpha."""
     factor = enlarging_factor(frames[0].shape[0])
     if format == "mp4":
@@ -40,23 +42,23 @@ def encode(frames: Sequence[np.ndarray], fps: int, format: str, pixel_art: bool,
     return encode_webp(frames, fps, lossless=pixel_art) if format == "webp" else encode_png(frames, fps)
 
 
-def encode_webp(frames: Sequence[np.ndarray], fps: int, lossless: bool) -> bytes:
+def encode_webp(frames: Frames, fps: int, lossless: bool) -> bytes:
     """An endless animated WebP; where it is not lossless, only the colours are lossy and alpha is exact."""
     return _animated(frames, fps, format="WEBP", lossless=lossless, quality=60 if lossless else 90, method=2)
 
 
-def encode_png(frames: Sequence[np.ndarray], fps: int) -> bytes:
+def encode_png(frames: Frames, fps: int) -> bytes:
     """An endless animated PNG."""
     return _animated(frames, fps, format="PNG")
 
 
-def _animated(frames: Sequence[np.ndarray], fps: int, **options: str | int | bool) -> bytes:
+def _animated(frames: Frames, fps: int, format: str, **options: int) -> bytes:
     first, *rest = (Image.fromarray(np.ascontiguousarray(frame)) for frame in frames)
     file = io.BytesIO()
     # Rounded frame by frame, so that 30 frames take a second although no whole number of milliseconds is a 30th.
     ends = [round(1000 * i / fps) for i in range(len(frames) + 1)]
     durations = [end - start for start, end in itertools.pairwise(ends)]
-    first.save(file, save_all=True, append_images=rest, duration=durations, loop=0, **options)
+    first.save(file, save_all=True, append_images=rest, duration=durations, loop=0, format=format, **options)
     return file.getvalue()
 
 
@@ -76,6 +78,6 @@ def encode_mp4(frames: Iterable[np.ndarray], fps: int) -> bytes:
                     stream.pix_fmt = "yuv420p"  # the one that every player takes
                 for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")):
                     container.mux(packet)
-            for packet in stream.encode():
+            for packet in stream.encode() if stream else []:
                 container.mux(packet)
         return path.read_bytes()

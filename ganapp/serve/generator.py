@@ -199,7 +199,7 @@ def _latents(spec: GeneratorSpec, z: np.ndarray, labels: Labels) -> dict[str, np
     """The inputs z [N, z_dim] and, where the model has any, labels [N, num_labels]."""
     inputs = {"z": _finite(z, "z", (None, spec.z_dim))}
     rows = len(inputs["z"])
-    vectors = np.zeros(spec.num_labels) if labels is None else np.asarray(labels, np.float32)
+    vectors: np.ndarray = np.zeros(spec.num_labels) if labels is None else np.asarray(labels, np.float32)
     if vectors.ndim == 1:
         vectors = np.broadcast_to(vectors, (rows, len(vectors)))
     vectors = _finite(vectors, "labels", (rows, spec.num_labels))

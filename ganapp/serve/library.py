@@ -47,7 +47,7 @@ class Shelf(Generic[Spec, Model]):
         except OSError as error:
             self._give_up(folder.name, f"{folder}: cannot be read ({error.strerror}); let this user read it")
 
-    def spec(self, name: str) -> Spec:
+    def spec(self, name: object) -> Spec:
         specs = self.specs
         if isinstance(name, str) and name in specs:
             return specs[name]
@@ -122,7 +122,7 @@ class Library:
         """The first usable model; of a folder whose last model has just turned out broken, a broken one."""
         return next(iter(self.specs or self.broken))
 
-    def spec(self, name: str) -> GeneratorSpec:
+    def spec(self, name: object) -> GeneratorSpec:
         """What the model can do, without opening it. Raises BundleError if it is broken, ValueError if unknown."""
         return self._models.spec(name)
 
@@ -130,7 +130,7 @@ class Library:
         """The model, opened when first asked for. Raises as `spec`."""
         return self._models.open(name, self.weights_dir / name)
 
-    def upscaler_spec(self, name: str) -> UpscalerSpec:
+    def upscaler_spec(self, name: object) -> UpscalerSpec:
         """As `spec`, of an upscaler."""
         return self._upscalers.spec(name)
 

@@ -17,16 +17,9 @@ from ganapp.draw.walk import Walk, film
 from ganapp.serve.library import Library
 from ganapp.ui import errors
 from ganapp.ui.cleaner import Cleaner
-from ganapp.ui.files import cached, file_record
+from ganapp.ui.files import File, cached, file_record
 
 LIMIT = 2  # calls at a time, so that a long one does not hold up all others
-
-
-class File(TypedDict):
-    """A file as Gradio's clients send and receive it: `handle_file(...)` going in, a path coming out."""
-
-    path: str
-    meta: dict
 
 
 class CaptionedFile(TypedDict):
@@ -61,7 +54,7 @@ class Call:
                 as_sent(default_of(each), hints[each.name]),
                 each.metadata["help"],
             )
-            for each in fields(self.record)  # type: ignore[arg-type]
+            for each in fields(self.record)
         }
         if issubclass(self.record, Sample | Mix | Walk):
             kind, _, text = own["model"]

@@ -7,13 +7,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from ganapp.draw.arguments import Raw
 from ganapp.draw.cleanup import Cleanup
-from ganapp.draw.enlarge import Result, enlarge, finish
+from ganapp.draw.enlarge import Method, Result, enlarge, finish
 from ganapp.draw.records import RECORD_KEY, read_record
 from ganapp.pictures.load import ImageError, load_image
 from ganapp.pictures.png import encode_png
@@ -38,7 +37,7 @@ class Cleaned:
     plain_path: str
     before: tuple[int, int]
     after: tuple[int, int]
-    method: Literal["network", "pixel-art", "lanczos"]
+    method: Method
 
     @property
     def looks(self) -> str:
@@ -96,20 +95,17 @@ class Cleaner:
 
         Raises ValueError for a bad value or a result too large, ImageError where a file is not a picture.
         """
-        data, name = upload(file, "image")
-        source = read_record(io.BytesIO(data))
+        sent = upload(file, "image")
+        source = read_record(io.BytesIO(sent.data))
         # The file is what is hashed, so that a kept result needs no decoding either.
-        key = hashlib.sha256(data).hexdigest(), cleanup.size or cleanup.scale, cleanup.model, cleanup.method
-        kept = self._recent.get(key, lambda: self._enlarge(named(data, name), cleanup, source, progress))
+        key = hashlib.sha256(sent.data).hexdigest(), cleanup.size or cleanup.scale, cleanup.model, cleanup.method
+        kept = self._recent.get(key, lambda: self._enlarge(sent.image(), cleanup, source, progress))
         result = kept.result
-        mask, mask_name = None, None
-        if cut_out is not None:
-            mask_data, mask_name = upload(cut_out, "cut_out")
-            mask = named(mask_data, mask_name)
-        done = finish(result.blend(cleanup.denoise), cleanup, mask)
-        record = result.resolved(cleanup).record(source, mask_name, name)
+        mask = upload(cut_out, "cut_out") if cut_out is not None else None
+        done = finish(result.blend(cleanup.denoise), cleanup, mask.image() if mask else None)
+        record = result.resolved(cleanup).record(source, mask.name if mask else None, sent.name)
         after = done.shape[1::-1]
-        stem = f"{cut(Path(name).stem, 80)}-{after[0]}x{after[1]}"
+        stem = f"{cut(Path(sent.name).stem, 80)}-{after[0]}x{after[1]}"
         return Cleaned(
             cached(encode_png(done, {RECORD_KEY: record}, LEVEL), f"{stem}.png"),
             cached(kept.plain_png, f"{stem}-before.png"),
@@ -129,22 +125,30 @@ class Cleaner:
         return Kept(result, encode_png(result.plain, level=LEVEL))
 
 
-def upload(file: Raw, parameter: str) -> tuple[bytes, str]:
-    """Bytes and name of the file of Gradio's record of an upload. Raises ValueError for anything else."""
+@dataclass(frozen=True)
+class Upload:
+    """A visitor's file: where it lies, its bytes, and the name that it came with."""
+
+    path: str
+    data: bytes
+    name: str
+
+    def image(self) -> np.ndarray:
+        """The picture uint8 [H, W, 4]. Raises ImageError with the file's name."""
+        try:
+            return load_image(self.data)
+        except ImageError as error:
+            raise ImageError(f"{self.name} {error}") from None
+
+
+def upload(file: Raw, parameter: str) -> Upload:
+    """The file of Gradio's record of an upload. Raises ValueError for anything else."""
     # Gradio lets such a record through only if it wrote the file itself; anything else names a file of ours.
     if not isinstance(file, dict) or file.get("meta") != {"_type": "gradio.FileData"}:
         raise ValueError(f'{parameter} must be an uploaded picture (over the API: handle_file("cat.png"))')
     path = Path(file["path"])
     name = str(file.get("orig_name") or path.name)
     try:
-        return path.read_bytes(), name
+        return Upload(str(path), path.read_bytes(), name)
     except OSError:  # Gradio deletes what is old
         raise ImageError(f"{name} is no longer here; upload it again") from None
-
-
-def named(data: bytes, name: str) -> np.ndarray:
-    """The picture of a file uint8 [H, W, 4]. Raises ImageError with its name."""
-    try:
-        return load_image(data)
-    except ImageError as error:
-        raise ImageError(f"{name} {error}") from None

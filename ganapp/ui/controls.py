@@ -73,7 +73,7 @@ def labels_of(spec: GeneratorSpec, pool: int, chosen: Mapping[str, str] | None =
     return [gr.update(**_dropdown(spec, i, chosen)) for i in range(pool)]
 
 
-def chosen(library: Library, name: str, values: Sequence[str]) -> dict[str, str]:
+def chosen(library: Library, name: Raw, values: Sequence[Raw]) -> dict[str, Raw]:
     """The values of the pool by attribute."""
     return dict(zip(library.spec(name).attributes, values, strict=False))
 

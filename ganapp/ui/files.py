@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypedDict, cast
 
 from gradio import FileData
 from gradio.processing_utils import hash_bytes
@@ -40,9 +41,16 @@ def zipped(files: Iterable[tuple[bytes, str]]) -> bytes:
     return archive.getvalue()
 
 
-def file_record(path: str) -> dict:
+class File(TypedDict):
+    """A file as Gradio's clients send and receive it: `handle_file(...)` going in, a path coming out."""
+
+    path: str
+    meta: dict
+
+
+def file_record(path: str) -> File:
     """What an API call answers for a file; a client downloads it and a browser gets its address."""
-    return FileData(path=path, orig_name=Path(path).name).model_dump()
+    return cast(File, FileData(path=path, orig_name=Path(path).name).model_dump())
 
 
 def file_name(name: str) -> str:

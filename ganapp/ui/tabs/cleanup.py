@@ -1,6 +1,7 @@
 """The Cleanup tab: a picture enlarged, cleaned and finished, beside what it was."""
 
 import html
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
+from ganapp.draw import arguments
 from ganapp.draw.arguments import Raw
 from ganapp.draw.cleanup import METHODS, Cleanup
 from ganapp.draw.sample import Sample, pictures
@@ -15,7 +17,7 @@ from ganapp.pictures.finish import copy_alpha
 from ganapp.pictures.png import encode_png
 from ganapp.serve.library import Library
 from ganapp.ui import controls, errors, scripts
-from ganapp.ui.cleaner import Cleaned, Cleaner, named, upload
+from ganapp.ui.cleaner import Cleaned, Cleaner, Upload, upload
 from ganapp.ui.files import MAX_UPLOAD_MB, cached, cut
 from ganapp.ui.tab import Outlet, Page, Tab
 from ganapp.ui.turns import Superseded, Turns
@@ -67,16 +69,15 @@ def checked(library: Library, scale: Raw, size: Raw, palette: Raw, colours: Raw,
     return Cleanup.checked(library, colours=palette or colours, **values)
 
 
-def received(file: Raw) -> str:
+def shown_path(sent: Upload) -> str:
     """The path of an upload, checked to be a picture; of a kind that browsers do not show, that of a PNG of it.
 
     Raises ImageError where the file is not a picture.
     """
-    data, name = upload(file, "image")
-    image = named(data, name)
-    if Path(name).suffix.lower() in SHOWN_BY_BROWSERS:
-        return file["path"]
-    return cached(encode_png(image), f"{cut(Path(name).stem, 80)}.png")
+    image = sent.image()
+    if Path(sent.name).suffix.lower() in SHOWN_BY_BROWSERS:
+        return sent.path
+    return cached(encode_png(image), f"{cut(Path(sent.name).stem, 80)}.png")
 
 
 def story(cleaned: Cleaned) -> str:
@@ -194,16 +195,16 @@ class Handlers:
     ) -> tuple:
         if file is None:
             raise ValueError("Choose a picture first.")
-        *values, moment = values
+        *how, moment = values
         # Before the turn: a bad value must not end what is being made.
-        asked = checked(self.library, **dict(zip(self.parameters, values, strict=True)))
+        asked = checked(self.library, **dict(zip(self.parameters, how, strict=True)))
 
         def passed(share: float) -> None:
             in_turn()
             progress(share)
 
         try:
-            in_turn = self.turns.begin(request.session_hash, moment)
+            in_turn = self.turns.begin(request.session_hash, arguments.real(moment, "moment", 0, math.inf))
             cleaned = self.cleaner.clean(file, asked, cut_out, passed)
             in_turn()
         except Superseded:
@@ -251,12 +252,13 @@ class Handlers:
     @errors.in_the_page()
     def on_upload(self, request: gr.Request, file: Raw) -> tuple:
         self.turns.begin(request.session_hash)
-        path = received(file)
-        return gr.skip() if path == file["path"] else path, path
+        sent = upload(file, "image")
+        path = shown_path(sent)
+        return gr.skip() if path == sent.path else path, path
 
     @errors.in_the_page()
     def on_cut_out(self, file: Raw) -> None:
-        copy_alpha(NOTHING, named(*upload(file, "cut_out")))  # before every turn of a dial would say so
+        copy_alpha(NOTHING, upload(file, "cut_out").image())  # before every turn of a dial would say so
 
     def on_leave(self, request: gr.Request) -> None:
         self.turns.begin(request.session_hash)  # what is being made for nobody stops

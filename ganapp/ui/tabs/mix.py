@@ -87,9 +87,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
 
     @errors.in_the_page()
     def on_select(drawn: tuple[Mix, str] | None, event: gr.EventData) -> tuple:
-        at = (arguments.whole(getattr(event, axis, None), axis, 0, MAX_SIDE) for axis in ("x", "y"))
-        found = place(library.spec(drawn[0].model), drawn[0], *at) if drawn else None
-        return found, f"Clean up {cell_name(drawn[0], *found)}" if found else WHOLE
+        if not drawn:
+            return None, WHOLE
+        record, _ = drawn
+        x, y = (arguments.whole(getattr(event, axis, None), axis, 0, MAX_SIDE) for axis in ("x", "y"))
+        found = place(library.spec(record.model), record, x, y)
+        return found, f"Clean up {cell_name(record, *found)}" if found else WHOLE
 
     @errors.in_the_page()
     def on_model(model: str) -> list[dict]:
