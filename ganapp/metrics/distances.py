@@ -1,18 +1,7 @@
-"""Distances between two sets of features [N, F], by torch-fidelity's arithmetic in double precision."""
+"""Distances between two sets of features [N, F], in double precision."""
 
 import torch
 from torch import Tensor
-
-from ganapp.metrics.fidelity import (
-    KEY_METRIC_FID,
-    KEY_METRIC_KID_MEAN,
-    KEY_METRIC_PRECISION,
-    KEY_METRIC_RECALL,
-    fid_features_to_statistics,
-    fid_statistics_to_metric,
-    kid_features_to_metric,
-    prc_features_to_metric,
-)
 
 KID_SUBSET = 1000  # at most; the sizes of small sets are the limit
 KID_SUBSETS = 10
@@ -29,8 +18,11 @@ def frechet(real: Tensor, fake: Tensor) -> float:
         # Few pictures span few dimensions. Turned into these, distances stay, and eigenvalues take a fraction.
         basis = torch.linalg.qr(torch.cat(sets).T).Q  # [F, len(real) + len(fake)]
         sets = [x @ basis for x in sets]
-    statistics = [fid_features_to_statistics(x) for x in sets]
-    return fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
+    (mean, covariance), (other_mean, other_covariance) = ((x.mean(0), torch.cov(x.T)) for x in sets)
+    # The trace of the root of a product is the sum of the roots of its eigenvalues, which are 0 or more.
+    roots = torch.linalg.eigvals(covariance @ other_covariance).real.clamp(min=0).sqrt().sum()
+    shift = (mean - other_mean).square().sum()
+    return float(shift + covariance.trace() + other_covariance.trace() - 2 * roots)
 
 
 def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
@@ -40,11 +32,22 @@ def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
     """
     _check(real, fake)
     size = min(len(real), len(fake), KID_SUBSET)
-    subsets = 1 if len(real) == len(fake) == size else KID_SUBSETS
-    found = kid_features_to_metric(
-        real.double(), fake.double(), kid_subset_size=size, kid_subsets=subsets, rng_seed=seed, verbose=False
-    )
-    return found[KEY_METRIC_KID_MEAN]
+    if len(real) == len(fake) == size:
+        return _discrepancy(real.double(), fake.double())
+    random = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(KID_SUBSETS):
+        parts = (x[torch.randperm(len(x), generator=random)[:size].to(x.device)].double() for x in (real, fake))
+        found.append(_discrepancy(*parts))
+    return sum(found) / len(found)
+
+
+def _discrepancy(x: Tensor, y: Tensor) -> float:
+    """Unbiased squared maximum mean discrepancy of x and y [N, F] under the kernel (x . y / F + 1) ** 3."""
+    count = len(x)
+    within = [(a @ a.T / a.shape[1] + 1) ** 3 for a in (x, y)]
+    pairs = sum((kernel.sum() - kernel.trace()) / (count * (count - 1)) for kernel in within)
+    return float(pairs - 2 * ((x @ y.T / x.shape[1] + 1) ** 3).mean())
 
 
 def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[float, float]:
@@ -55,8 +58,13 @@ def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[f
     """
     _check(real, fake)
     rank = min(neighbours, len(real) - 1, len(fake) - 1)
-    found = prc_features_to_metric(fake.double(), real.double(), prc_neighborhood=rank, verbose=False)
-    return found[KEY_METRIC_PRECISION], found[KEY_METRIC_RECALL]
+    real, fake = real.double(), fake.double()
+    across = torch.cdist(real, fake)
+    # The nearest of all is each picture itself.
+    reach, other_reach = (torch.cdist(x, x).kthvalue(rank + 1, dim=1).values for x in (real, fake))
+    precision = (across <= reach[:, None]).any(0).double().mean()
+    recall = (across <= other_reach[None]).any(1).double().mean()
+    return float(precision), float(recall)
 
 
 def mean_pairwise(features: Tensor) -> float:
