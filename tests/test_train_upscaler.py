@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from no_waiting import Waits
 
 import ganapp.train.upscaler.loop
 from ganapp.contract import CHECKPOINT
@@ -36,6 +37,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def some_pairs() -> Pairs:
+    random = np.random.default_rng(0)
+    return Pairs(random.integers(0, 256, (2, 8, 8, 3), np.uint8), random.integers(0, 256, (2, 16, 16, 3), np.uint8))
+
+
 def test_steps_bring_the_network_nearer_to_the_picture():
     random = np.random.default_rng(0)
     large = random.integers(0, 256, (8, 4, 4, 3), np.uint8).repeat(4, 1).repeat(4, 2)
@@ -58,12 +64,30 @@ def test_the_average_follows_the_network_at_its_half_life():
     assert torch.allclose(state.ema.tail.bias, (before + state.net.tail.bias) / 2)
 
 
-def test_a_step_whose_gradient_is_not_finite_changes_nothing():
+@pytest.mark.parametrize("broken", ["loss", "gradient"])
+def test_a_step_whose_numbers_are_not_finite_changes_nothing(broken: str):
     state = UpscalerState.new(TINY, CPU)
-    state.net.tail.bias.data[0] = torch.nan
-    before = state.net.head.weight.clone()
-    train_step(state, Pairs(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 16, 16, 3), np.uint8)), TINY)
-    assert torch.equal(state.net.head.weight, before)
+    train_step(state, some_pairs(), TINY)  # from here on the optimisers have moments, and a tail that moves
+    bias = state.net.tail.bias.data[0].clone()
+    before = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    if broken == "loss":
+        state.net.tail.bias.data[0] = torch.nan
+    hook = state.net.head.weight.register_hook(lambda gradient: gradient * (torch.nan if broken == "gradient" else 1))
+    train_step(state, some_pairs(), TINY)
+    state.net.tail.bias.data[0] = bias
+    for name, tensor in state.tensors().items():
+        assert torch.equal(tensor, before[name]), name
+    hook.remove()
+    train_step(state, some_pairs(), TINY)
+    assert not torch.equal(state.net.head.weight, before["net.head.weight"])
+
+
+def test_a_step_never_waits_for_what_it_has_computed():
+    state = UpscalerState.new(TINY, CPU)
+    train_step(state, some_pairs(), TINY)
+    with Waits() as waits:
+        train_step(state, some_pairs(), TINY)
+    assert not waits.found
 
 
 def test_the_learning_rate_rises_then_falls_to_zero():

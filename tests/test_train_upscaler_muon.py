@@ -34,3 +34,18 @@ def test_it_finds_the_bottom_of_a_bowl():
         (p - goal).square().sum().backward()
         optimizer.step()
     assert (p - goal).abs().max() < 0.05
+
+
+def test_a_step_that_is_to_be_left_out_changes_neither_weight_nor_momentum():
+    p = nn.Parameter(torch.ones(4, 4))
+    optimizer = Muon([p])
+    p.grad = torch.eye(4)
+    optimizer.step()
+    weight, momentum = p.detach().clone(), optimizer.state[p]["momentum"].clone()
+    p.grad = torch.full((4, 4), torch.nan)
+    optimizer.found_inf = torch.ones([])
+    optimizer.step()
+    assert torch.equal(p, weight) and torch.equal(optimizer.state[p]["momentum"], momentum)
+    p.grad, optimizer.found_inf = torch.eye(4), torch.zeros([])
+    optimizer.step()
+    assert not torch.equal(p, weight)

@@ -12,7 +12,10 @@ class Muon(torch.optim.Optimizer):
 
     Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". A convolution counts as the
     matrix [c_out, c_in * kernel]. The size of an update is that of Liu et al. 2025, arXiv:2502.16982, eq. 4.
+    With a tensor `found_inf` that is not 0, a step changes nothing, as one of fused Adam does.
     """
+
+    found_inf: Tensor | None = None
 
     def __init__(self, parameters: list[nn.Parameter], lr: float = 1e-3):
         super().__init__(parameters, {"lr": lr})
@@ -23,9 +26,17 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if "momentum" not in self.state[p]:
                     self.state[p]["momentum"] = torch.zeros_like(p)
-                momentum = self.state[p]["momentum"].mul_(MOMENTUM).add_(p.grad)
-                update = orthogonal((p.grad + MOMENTUM * momentum).flatten(1))  # Nesterov's
-                p.sub_((group["lr"] * RMS * max(update.shape) ** 0.5 * update).view_as(p))
+                momentum = self.state[p]["momentum"]
+                new = MOMENTUM * momentum + p.grad
+                update = orthogonal((p.grad + MOMENTUM * new).flatten(1))  # Nesterov's
+                moved = p - (group["lr"] * RMS * max(update.shape) ** 0.5 * update).view_as(p)
+                put(p, moved, self.found_inf)
+                put(momentum, new, self.found_inf)
+
+
+def put(old: Tensor, new: Tensor, unless: Tensor | None) -> None:
+    """Copy `new` over `old`, but where the 0-d tensor `unless` is not 0. Nobody waits to know whether it is."""
+    old.copy_(new if unless is None else torch.where(unless == 0, new, old))
 
 
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:

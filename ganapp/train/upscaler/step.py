@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganapp.data.patches import Pairs
+from ganapp.device import sent
 from ganapp.models.carn import CARN
 from ganapp.train.checkpoint import pack_module, pack_optimizer, unpack_module, unpack_optimizer
 from ganapp.train.upscaler.config import UpscalerConfig
-from ganapp.train.upscaler.muon import Muon
+from ganapp.train.upscaler.muon import Muon, put
 
 CLIP = 1.0  # norm of the gradient
 
@@ -36,7 +37,8 @@ class UpscalerState:
         ema.requires_grad_(False)
         inner = [p for p in net.trunk.parameters() if p.ndim == 4]
         outer = [p for p in net.parameters() if all(p is not each for each in inner)]
-        return cls(net, ema, torch.optim.Adam(outer, betas=(0.9, 0.99)), Muon(inner))
+        # Fused, Adam can leave out a step on the device itself, without a word to the host.
+        return cls(net, ema, torch.optim.Adam(outer, betas=(0.9, 0.99), fused=True), Muon(inner))
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a checkpoint holds, by name."""
@@ -74,7 +76,7 @@ def fits(tensors: dict[str, Tensor], name: str, tensor: Tensor) -> bool:
 def train_step(state: UpscalerState, pairs: Pairs, cfg: UpscalerConfig) -> Tensor:
     """One update on a batch of pairs: mean absolute error, in [0, 1], as a detached 0-d tensor.
 
-    A step whose gradient is not finite changes nothing.
+    A step whose loss or gradient is not finite changes nothing.
     """
     device = next(state.net.parameters()).device
     small, large = to_x(pairs.small, device), to_x(pairs.large, device)
@@ -87,15 +89,17 @@ def train_step(state: UpscalerState, pairs: Pairs, cfg: UpscalerConfig) -> Tenso
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(state.net.parameters(), CLIP)
     state.seen += len(small)
-    if torch.isfinite(norm):
-        state.adam.step()
-        state.muon.step()
-        decay = 0.5 ** (len(small) / min(1000 * cfg.ema_kimg, 0.1 * state.seen))
-        for mean, new in zip(state.ema.parameters(), state.net.parameters(), strict=True):
-            mean.lerp_(new.detach(), 1 - decay)
+    # The absolute error of what is not a number has a gradient of 0.
+    bad = (~(norm + loss).isfinite()).float().detach()
+    for optimizer in (state.adam, state.muon):
+        optimizer.grad_scale, optimizer.found_inf = None, bad
+        optimizer.step()
+    decay = 0.5 ** (len(small) / min(1000 * cfg.ema_kimg, 0.1 * state.seen))
+    for mean, new in zip(state.ema.parameters(), state.net.parameters(), strict=True):
+        put(mean, mean.lerp(new.detach(), 1 - decay), unless=bad)
     return loss.detach()
 
 
 def to_x(images: np.ndarray, device: torch.device) -> Tensor:
     """uint8 [N, H, W, 3] as x [N, 3, H, W] in [0, 1], channels last."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
+    return sent(torch.from_numpy(images), device).permute(0, 3, 1, 2).float() / 255
