@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import importlib.util
 import socket
 import subprocess
 import sys
@@ -9,19 +10,42 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 from drawn_upscaler import write_graph
 from tiny_bundle import CRITTERS, FACES, PLAIN, write_bundle
-from tiny_run import TINY, write_dataset
 
-from ganapp.metrics import upscaler_measure
 from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator
 from ganapp.serve.library import Library
 from ganapp.serve.session import CPU
-from ganapp.train.gan.loop import Budget
-from ganapp.train.gan.start import train
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The tests of the serving half, by the names of their files. They need no torch; without it the others are left out.
+SERVING = (
+    "test_api*",
+    "test_app*",
+    "test_browser*",
+    "test_contract*",
+    "test_cpus*",
+    "test_draw_*",
+    "test_files*",
+    "test_generator*",
+    "test_latents*",
+    "test_layers*",
+    "test_library*",
+    "test_pictures*",
+    "test_requirements*",
+    "test_session*",
+    "test_ui_*",
+    "test_upscaler*",
+)
+
+
+def serving_tests() -> list[Path]:
+    return sorted(path for name in SERVING for path in (ROOT / "tests").glob(f"{name}.py"))
+
+
+if importlib.util.find_spec("torch") is None:
+    collect_ignore = [str(path) for path in (ROOT / "tests").glob("test_*.py") if path not in serving_tests()]
 
 
 @pytest.fixture(scope="session")
@@ -91,19 +115,30 @@ def server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory, _own_cac
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """Sums in one order, so that training is the same to the bit."""
-    torch.set_num_threads(1)
+    """Sums in one order, so that training is the same to the bit; where no test has asked for torch, nothing."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+# What training needs is imported by the fixtures that need it: the serving half is tested without torch too.
 
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A labelled RGBA dataset of 40 pictures at 16 px."""
+    from tiny_run import write_dataset
+
     return write_dataset(tmp_path_factory.mktemp("data") / "shapes")
 
 
 @pytest.fixture(scope="session")
 def run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 10 steps on `shapes`."""
+    from tiny_run import TINY
+
+    from ganapp.train.gan.loop import Budget
+    from ganapp.train.gan.start import train
+
     out = tmp_path_factory.mktemp("runs") / "shapes"
     train(shapes, out, TINY, Budget(kimg=0.08), device="cpu")
     return out
@@ -112,6 +147,8 @@ def run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few_drawings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The sets that upscalers are measured on, cut to styles that load fast."""
+    from ganapp.metrics import upscaler_measure
+
     for name, styles in (("PICTURES", ("patchwork", "lorelei", "thumbs")), ("STRANGERS", ("big-smile", "fun-emoji"))):
         chosen = [picture for picture in getattr(upscaler_measure, name) if picture[0] in styles]
         monkeypatch.setattr(upscaler_measure, name, tuple(chosen))

@@ -9,7 +9,9 @@ import onnxruntime as ort
 import pytest
 import torch
 from test_train_upscaler import TINY
+from test_upscaler import noise, untiled, worst
 from tiny_run import write_dataset
+from tiny_upscaler import make_tiny_upscaler
 
 import export.upscaler
 from export.upscaler import export_upscaler, is_upscaler, write_upscaler
@@ -17,6 +19,7 @@ from ganapp.contract import CARD, CHECKPOINT, SPEC_KEY, UPSCALER, UpscalerSpec
 from ganapp.models.carn import CARN, CARNConfig
 from ganapp.serve import session
 from ganapp.serve.session import CPU, CUDA
+from ganapp.serve.upscaler import CORE, open_upscaler
 from ganapp.train.gan.checkpoint import BEST
 from ganapp.train.upscaler.start import train_upscaler
 
@@ -115,3 +118,9 @@ def test_a_run_is_known_for_what_it_trained(sr_run: Path, run: Path, tmp_path: P
     assert is_upscaler(sr_run) and not is_upscaler(run)
     shutil.copy(run / CHECKPOINT, tmp_path / BEST)  # all that is left of a run
     assert not is_upscaler(tmp_path)
+
+
+def test_tiled_is_untiled_by_a_network_of_the_shipped_kind(tmp_path: Path):
+    upscaler = open_upscaler(make_tiny_upscaler(tmp_path / "tiny"))
+    image = noise(CORE + 60, 2 * CORE + 30)
+    assert worst(upscaler.enlarge(image), untiled(upscaler, image)) <= 1

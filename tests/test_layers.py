@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import serving_tests
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -97,6 +98,21 @@ def test_the_app_imports_nothing_of_the_training_half():
     for name in imported(ROOT / "app.py"):
         assert name.split(".")[0] not in NEVER_IN_SERVING
         assert not name.startswith(("ganapp.models", "ganapp.train", "ganapp.data", "export"))
+
+
+def test_the_tests_of_the_serving_half_import_nothing_of_the_training_half():
+    """Nor do the helpers that they import. onnx is theirs: the tiny bundles are made with it by hand."""
+    helpers = {path.stem: path for path in (ROOT / "tests").glob("*.py") if path.stem != "conftest"}
+    todo, done = serving_tests(), set()
+    assert ROOT / "tests" / "test_session.py" in todo
+    while todo:
+        path = todo.pop()
+        done.add(path)
+        for name in imported(path):
+            top, _, rest = name.partition(".")
+            assert top not in NEVER_IN_SERVING - {"onnx"} | {"export"}, f"{path.name} imports {name}"
+            assert top != "ganapp" or part_named(rest) not in TRAINING, f"{path.name} imports {name}"
+            todo += {helpers[top]} - done if top in helpers else ()
 
 
 def test_the_package_itself_imports_nothing():

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tiny_bundle import set_spec
-from tiny_upscaler import make_tiny_upscaler
 
 from ganapp.contract import UPSCALER, BundleError, UpscalerSpec
 from ganapp.pictures.alpha import composite
@@ -69,13 +68,6 @@ def test_tiled_is_untiled(near: Upscaler, height: int, width: int, seed: int):
 def test_tiled_is_untiled_where_the_network_looks_far(far: Upscaler, size: tuple[int, int]):
     image = noise(*size)
     assert worst(far.enlarge(image), untiled(far, image)) <= 1
-
-
-@pytest.mark.slow
-def test_tiled_is_untiled_by_a_network_of_the_shipped_kind(tmp_path: Path):
-    upscaler = open_upscaler(make_tiny_upscaler(tmp_path / "tiny"))
-    image = noise(CORE + 60, 2 * CORE + 30)
-    assert worst(upscaler.enlarge(image), untiled(upscaler, image)) <= 1
 
 
 @given(length=st.integers(1, 5000), radius=st.integers(0, 256))
