@@ -8,7 +8,7 @@ from torch import nn
 
 from ganapp.metrics.efficientnet import folded, load_efficientnet
 from ganapp.metrics.features import Extractor, backgrounds, load_extractor
-from ganapp.metrics.fidelity import FeatureExtractorInceptionV3
+from ganapp.metrics.inception import FeatureExtractorInceptionV3
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_a_batch_that_cannot_be_shared_is_refused():
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_with_the_whole_batch(shapes: Path, tmp_path: Path):
-    """Launched by Accelerate over gloo, with the loss, the weights and the log of a single process."""
+    """Launched by torchrun over gloo, with the loss, the weights and the log of a single process."""
     settings = ["--network.width", "16", "--network.base", "256", "--network.z-dim", "16", "--network.w-dim", "16"]
     settings += [
         "--network.palette",
@@ -69,10 +69,9 @@ def test_two_processes_train_as_one_with_the_whole_batch(shapes: Path, tmp_path:
     ]
     settings += ["--augment", "adaptive", "--quality-kimg", "inf", "--kimg", "0.08", "--device", "cpu"]
     out = tmp_path / "two"
-    launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [sys.executable, *launcher, "-m", "ganapp", "train", str(shapes), "--out", str(out), *settings]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert ran.returncode == 0, ran.stderr
     train(

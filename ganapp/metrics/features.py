@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.hub import get_dir, load_state_dict_from_url
 
 from ganapp.metrics.efficientnet import FEATURES, load_efficientnet
-from ganapp.metrics.fidelity import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from ganapp.pictures.alpha import composite
 
 # Pixels a side that EfficientNet sees. Pixel art is enlarged smoothly too: a linear classifier of the features got 72 %
@@ -86,7 +85,14 @@ def _efficientnet(weights: Path | None, device: torch.device) -> Extractor:
 
 
 def _inception(weights: Path | None, device: torch.device) -> Extractor:
-    path = _download_inception() if weights is None else weights
+    try:
+        from ganapp.metrics.inception import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+    except ImportError:
+        raise ValueError(
+            "--features inception needs torch-fidelity: `pip install torch-fidelity`, "
+            "or measure with --features efficientnet-lite0"
+        ) from None
+    path = _download(URL_INCEPTION_V3) if weights is None else weights
     if not path.is_file():
         raise ValueError(f"--weights {path}: there is no such file")
     try:
@@ -100,14 +106,14 @@ def _inception(weights: Path | None, device: torch.device) -> Extractor:
     return Extractor("inception", "InceptionV3, 2048 features", "FID", "KID", lambda x: net(x)[0], device)
 
 
-def _download_inception() -> Path:
+def _download(address: str) -> Path:
     """The file that torch-fidelity names, in torch's cache of downloads. Raises ValueError when it cannot be had."""
-    path = Path(get_dir(), "checkpoints", URL_INCEPTION_V3.rpartition("/")[2])
+    path = Path(get_dir(), "checkpoints", address.rpartition("/")[2])
     try:
-        load_state_dict_from_url(URL_INCEPTION_V3, map_location="cpu", check_hash=True, weights_only=True)
+        load_state_dict_from_url(address, map_location="cpu", check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:  # no network, no disk; another file than the one with this hash
         raise ValueError(
-            f"--features inception: cannot download its weights ({error}); get {URL_INCEPTION_V3} elsewhere "
+            f"--features inception: cannot download its weights ({error}); get {address} elsewhere "
             "and name the file with --weights, or measure with --features efficientnet-lite0"
         ) from None
     return path

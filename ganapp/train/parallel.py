@@ -1,17 +1,16 @@
-"""Where a run computes: its device, its precision, and the processes that share its batches."""
+"""The processes that share a run's batches."""
 
 import os
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import reduce
+import torch.distributed as dist
 from torch import Tensor
 
 GROUP = 4  # images that `minibatch_stddev` compares
 
 
 class Processes:
-    """The processes of `accelerate launch`, or the only one.
+    """The processes of `torchrun`, or the only one.
 
     Each holds all networks, computes on its share of every batch, and averages gradients with the others, so
     that all stay equal. What is random is drawn for the whole batch everywhere, and each takes its share: the
@@ -36,13 +35,17 @@ class Processes:
         """Meet the other processes; the name of the device for this one."""
         if self.count == 1:
             return device
-        state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
-        return str(state.device) if device in ("auto", "cpu", "cuda") else device
+        if device in ("auto", "cuda") and torch.cuda.is_available():
+            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+            torch.cuda.set_device(device)
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        return device
 
     def wait(self) -> None:
         """Until all processes have come here."""
         if self.count > 1:
-            PartialState().wait_for_everyone()
+            dist.barrier()
 
     def take(self, batch: Tensor) -> Tensor:
         """This process's rows of a whole batch [count * N, ...], as [N, ...].
@@ -57,7 +60,11 @@ class Processes:
 
     def average(self, tensor: Tensor) -> Tensor:
         """The mean of each process's tensor."""
-        return tensor if self.count == 1 else reduce(tensor, "mean")
+        if self.count == 1:
+            return tensor
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total / self.count
 
     def average_gradients(self, parameters: list[torch.nn.Parameter]) -> None:
         """Put the mean over the processes into every gradient."""

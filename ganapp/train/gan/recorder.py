@@ -1,4 +1,4 @@
-"""What a run leaves to look at: log.jsonl, TensorBoard events and sample grids."""
+"""What a run leaves to look at: log.jsonl, sample grids, and both for TensorBoard."""
 
 import math
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from ganapp.data.dataset import Dataset
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.pictures.alpha import unpremultiply
 from ganapp.pictures.png import contact_sheet, save_png
+from ganapp.train.board import Board
 from ganapp.train.gan.monitor import Finding
 from ganapp.train.gan.step import TrainState
 from ganapp.train.log import Log
@@ -31,7 +31,7 @@ class Recorder:
         self.samples = run / "samples"
         self.samples.mkdir(exist_ok=True)
         self.log.rewind(seen)
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=seen)
+        self.board = Board(run, seen)
         self.labels = torch.zeros(COLUMNS * ROWS, dataset.labels.shape[1])
         lower = dataset.labels[: len(self.labels) // 2].float()
         self.labels[-len(lower) :] = lower
@@ -48,8 +48,7 @@ class Recorder:
 
     def scalars(self, seen: int, values: dict[str, float]) -> None:
         self.log.add({"seen": seen, **values})
-        for name, value in values.items():
-            self.board.add_scalar(name, value, seen)
+        self.board.scalars(values, seen)
 
     def grid(self, state: TrainState) -> None:
         self._save(f"{state.seen // 1000:06d}", draw(state.G_ema, range(COLUMNS * ROWS), self.labels), state.seen)
@@ -57,7 +56,7 @@ class Recorder:
     def _save(self, name: str, images: np.ndarray, seen: int) -> None:
         sheet = contact_sheet(images, COLUMNS)
         save_png(self.samples / f"{name}.png", sheet)
-        self.board.add_image("real" if name == "real" else "samples", sheet, seen, dataformats="HWC")
+        self.board.image("real" if name == "real" else "samples", sheet, seen)
 
     def close(self) -> None:
         self.board.close()

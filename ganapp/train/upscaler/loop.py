@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -19,6 +18,7 @@ from ganapp.data.patches import Pairs, Pictures, draw_pairs
 from ganapp.metrics.likeness import psnr
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.pictures.resize import resize, upscale_nearest
+from ganapp.train.board import Board
 from ganapp.train.checkpoint import write_tensors
 from ganapp.train.log import Log
 from ganapp.train.pace import METER, crossed, duration
@@ -56,7 +56,7 @@ class UpscalerRun:
         self.log = Log(folder / "log.jsonl")
         self.log.rewind(state.seen)
         (folder / "samples").mkdir(exist_ok=True)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=state.seen)
+        self.board = Board(folder, state.seen)
 
     def draw(self, index: np.ndarray, random: np.random.Generator, doodles: float) -> Pairs:
         residuals = self.residuals[random.integers(len(self.residuals))] if self.residuals else None
@@ -106,7 +106,7 @@ class UpscalerRun:
         rows = (upscale_nearest(self.watched.small, self.cfg.network.scale), results, self.watched.large)
         sheet = contact_sheet(np.concatenate([row[:SHOWN] for row in rows]), SHOWN)
         save_png(self.folder / "samples" / f"{self.state.seen // 1000:06d}.png", sheet)
-        self.board.add_image("grid", sheet, self.state.seen, dataformats="HWC")
+        self.board.image("grid", sheet, self.state.seen)
         return mean_psnr(results, self.watched.large)
 
     def report(self, level: float) -> None:
@@ -115,8 +115,7 @@ class UpscalerRun:
 
     def write(self, values: dict[str, float]) -> None:
         self.log.add({"seen": self.state.seen, **values, "seconds": self.seconds})
-        for name, value in values.items():
-            self.board.add_scalar(name, value, self.state.seen)
+        self.board.scalars(values, self.state.seen)
 
     def save(self) -> None:
         facts = replace(self.facts, seen=self.state.seen, seconds=self.seconds)
