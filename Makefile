@@ -1,6 +1,6 @@
 # make demo: the app on the shipped weights. make test: all tests. Each sets up what it needs.
 .DEFAULT_GOAL := demo
-.PHONY: setup demo check test test-serving quick mutants
+.PHONY: setup demo check test test-serving quick
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,15 +19,21 @@ $(VENV)/.ready: requirements.txt
 	$(PIP) -r requirements.txt
 	touch $@
 
-# What the page needs, and the runtime for CPUs (18 MB) where no NVIDIA driver answers, for the GPU's (354 MB).
-$(VENV)/.serving: requirements-serving.txt requirements.txt
-	$(PYTHON) -m venv $(VENV)
+# Install what the page needs into the environment $(1): the runtime for CPUs (18 MB) where no NVIDIA driver answers, and
+# for the GPU's (354 MB) where one does.
+define serving
+	$(PYTHON) -m venv $(1)
 	if $(PYTHON) -c "import ctypes; ctypes.CDLL('libcuda.so.1')" 2>/dev/null; then \
-		$(PIP) -r requirements-serving.txt; \
+		$(1)/bin/python -m pip install --quiet -r requirements-serving.txt; \
 	else \
-		$(PIP) -c requirements.txt $$(grep -v '^[#-]\|^onnxruntime' requirements-serving.txt) \
+		$(1)/bin/python -m pip install --quiet -c requirements.txt \
+			$$(grep -v '^[#-]\|^onnxruntime' requirements-serving.txt) \
 			$$(sed -n 's/^onnxruntime==\([0-9.]*\).*/onnxruntime==\1/p' requirements.txt); \
 	fi
+endef
+
+$(VENV)/.serving: requirements-serving.txt requirements.txt
+	$(call serving,$(VENV))
 	touch $@
 
 # An environment that has everything has what the page needs.
@@ -47,10 +53,11 @@ check: $(VENV)/.tests
 test: check
 	$(BIN)/python -m pytest
 
-# The serving half in an environment of its own, without torch.
-$(VENV)-serving/.tests: requirements-serving.txt requirements.txt tests/requirements.txt tests/requirements-serving.txt
-	$(PYTHON) -m venv $(VENV)-serving
-	$(VENV)-serving/bin/python -m pip install --quiet -r tests/requirements-serving.txt
+# The serving half in an environment of its own, without torch; onnx makes the tiny models of its tests by hand.
+$(VENV)-serving/.tests: requirements-serving.txt requirements.txt tests/requirements.txt
+	$(call serving,$(VENV)-serving)
+	$(VENV)-serving/bin/python -m pip install --quiet -c requirements.txt onnx \
+		$$(grep '^pytest\|^hypothesis' tests/requirements.txt)
 	touch $@
 
 test-serving: $(VENV)-serving/.tests

@@ -52,18 +52,6 @@ def test_steps_bring_the_network_nearer_to_the_picture():
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_the_average_follows_the_network_at_its_half_life():
-    cfg = replace(TINY, ema_kimg=0.001, warmup_kimg=0.001)
-    state = UpscalerState.new(cfg, CPU)
-    before = state.ema.tail.bias.clone()
-    random = np.random.default_rng(0)
-    state.seen = 10_000_000  # past the ramp of the half-life
-    cfg = replace(cfg, kimg=1e6)
-    pairs = Pairs(random.integers(0, 256, (1, 8, 8, 3), np.uint8), random.integers(0, 256, (1, 16, 16, 3), np.uint8))
-    train_step(state, pairs, cfg)
-    assert torch.allclose(state.ema.tail.bias, (before + state.net.tail.bias) / 2)
-
-
 @pytest.mark.parametrize("broken", ["loss", "gradient"])
 def test_a_step_whose_numbers_are_not_finite_changes_nothing(broken: str):
     state = UpscalerState.new(TINY, CPU)
