@@ -66,6 +66,11 @@ COMMANDS = {
         "measure upscalers on a fixed set of drawings",
         "metrics-upscaler weights/cleanup-x2",
     ),
+    "space": Command(
+        "export.space:run",
+        "make a folder to push to a Hugging Face Space",
+        "space space/ --models critters cleanup-x2",
+    ),
     "bench": Command(
         "export.bench:run",
         "compare serving with torch on this machine",
