@@ -25,7 +25,8 @@ TRAINING = {
     "metrics": {"contract", "data", "device", "files", "pictures", "serve"},
     "train": {"contract", "files"},
     "train.gan": {"contract", "data", "device", "files", "latents", "metrics", "models", "pictures", "train"},
-    "train.upscaler": {"contract", "data", "device", "files", "metrics", "models", "pictures", "serve", "train"},
+    "train.upscaler": {"contract", "cpus", "data", "device", "files", "metrics", "models", "serve", "train"}
+    | {"pictures"},
 }
 MAY_IMPORT = SERVING | TRAINING
 NEVER_IN_SERVING = {"torch", "onnx", "onnxscript", "safetensors", "tensorboard", "dicebear", "resvg_py"}
