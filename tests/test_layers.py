@@ -28,7 +28,8 @@ TRAINING = {
     "metrics": {"contract", "data", "device", "files", "pictures", "serve"},
     "train": {"contract", "files"},
     "train.gan": {"contract", "data", "device", "files", "latents", "metrics", "models", "pictures", "train"},
-    "train.upscaler": {"contract", "data", "device", "files", "metrics", "models", "pictures", "serve", "train"},
+    "train.upscaler": {"contract", "cpus", "data", "device", "files", "metrics", "models", "serve", "train"}
+    | {"pictures"},
 }
 MAY_IMPORT = SERVING | TRAINING
 ONLY_IN_THE_PAGE = {"gradio", "starlette"}

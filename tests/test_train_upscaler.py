@@ -107,6 +107,13 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(
     assert (tmp_path / "cut" / "samples" / "000000.png").exists()
 
 
+def test_a_run_is_the_same_whoever_draws_its_patches(pictures: Path, tmp_path: Path):
+    for workers in (0, 1):
+        train_upscaler((pictures,), tmp_path / str(workers), TINY, device="cpu", workers=workers)
+    alone, shared = (load_checkpoint(tmp_path / str(workers) / CHECKPOINT)[0] for workers in (0, 1))
+    assert all(torch.equal(tensor, shared[name]) for name, tensor in alone.items())
+
+
 def test_a_run_of_another_scale_lends_all_but_its_tail(pictures: Path, tmp_path: Path):
     train_upscaler((pictures,), tmp_path / "x2", TINY, device="cpu")
     tensors = load_checkpoint(tmp_path / "x2" / CHECKPOINT)[0]

@@ -32,16 +32,17 @@ P_FLOODED = 0.35  # of them: what the network is given of colours, drawn out und
 
 @dataclass
 class Pictures:
-    """The pictures of some folders, decoded when asked for: uint8 [H, W, 3 or 4]. At most CACHE bytes are kept.
+    """The pictures of some folders, decoded when asked for: uint8 [H, W, 3 or 4]. At most `cache` bytes are kept.
 
-    In the place of a file that is no picture stands the next one that is.
+    In the place of a file that is no picture stands the next one that is; `broken` says why, by index.
     """
 
     files: list[Path]
     names: list[str]  # of the files, each below its own folder
     kept: dict[int, np.ndarray] = field(default_factory=dict)
-    broken: set[int] = field(default_factory=set)
+    broken: dict[int, str] = field(default_factory=dict)
     size: int = 0
+    cache: int = CACHE
 
     @classmethod
     def of(cls, *folders: Path) -> "Pictures":
@@ -81,16 +82,21 @@ class Pictures:
                 try:
                     return self._decoded(i)
                 except ImageError as error:
-                    log.warning("skipped %s: %s", printable(str(self.files[i])), error)
-                    self.broken.add(i)
+                    self.skip({i: str(error)})
             i = (i + 1) % len(self)
         return self.kept[i]
+
+    def skip(self, broken: dict[int, str]) -> None:
+        """Take these for no pictures, and say so of those that are not known as such."""
+        for i in broken.keys() - self.broken.keys():
+            log.warning("skipped %s: %s", printable(str(self.files[i])), broken[i])
+            self.broken[i] = broken[i]
 
     def _decoded(self, i: int) -> np.ndarray:
         image = load_image(self.files[i])
         if (image[..., 3] == 255).all():
             image = np.ascontiguousarray(image[..., :3])
-        if self.size + image.nbytes <= CACHE:
+        if self.size + image.nbytes <= self.cache:
             self.kept[i] = image
             self.size += image.nbytes
         return image

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.contract import CHECKPOINT
-from ganapp.data.patches import Pairs, Pictures, draw_pairs
+from ganapp.data.feed import Recipe, batches
 from ganapp.metrics.likeness import psnr
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.pictures.resize import resize, upscale_nearest
@@ -41,26 +41,21 @@ class UpscalerRun:
         state: UpscalerState,
         cfg: UpscalerConfig,
         facts: UpscalerFacts,
-        pictures: Pictures,
-        train_on: np.ndarray,
+        recipe: Recipe,
         held_out: np.ndarray,
-        residuals: list[np.ndarray],
         folder: Path,
+        workers: int = 0,
     ) -> None:
         self.state, self.cfg, self.facts, self.folder = state, cfg, facts, folder
-        self.pictures, self.train_on, self.residuals = pictures, train_on, residuals
+        self.recipe, self.workers = recipe, workers
         self.seconds = facts.seconds
         random = np.random.default_rng(0)
-        self.watched = self.draw(random.choice(held_out, WATCHED), random, doodles=0.0)
+        self.watched = recipe.draw(random.choice(held_out, WATCHED), random, doodles=0.0)
         self.plain = mean_psnr(enlarged(self.watched.small, cfg.network.scale), self.watched.large)
         self.log = Log(folder / "log.jsonl")
         self.log.rewind(state.seen)
         (folder / "samples").mkdir(exist_ok=True)
         self.board = Board(folder, state.seen)
-
-    def draw(self, index: np.ndarray, random: np.random.Generator, doodles: float) -> Pairs:
-        residuals = self.residuals[random.integers(len(self.residuals))] if self.residuals else None
-        return draw_pairs(self.pictures, index, self.cfg.patch, self.cfg.network.scale, random, residuals, doodles)
 
     def loop(self, limit: float) -> None:
         """Train until `cfg.kimg`, until a signal comes, or for `limit` seconds."""
@@ -70,10 +65,10 @@ class UpscalerRun:
         total = round(cfg.kimg * 1000)
         meter = tqdm(unit="img", total=total, initial=state.seen, disable=None, bar_format=METER)
         last, status = (state.seen, began), ""
-        with stop_requested() as stop, meter, logging_redirect_tqdm():
+        feed = batches(self.recipe, state.seen, self.workers)
+        with feed as pairs, stop_requested() as stop, meter, logging_redirect_tqdm():
             while state.seen < total and not stop() and time.monotonic() - began < limit:
-                random = np.random.default_rng([cfg.seed, state.seen])  # so that a resumed run meets the same patches
-                loss = train_step(state, self.draw(random.choice(self.train_on, cfg.batch), random, cfg.doodles), cfg)
+                loss = train_step(state, next(pairs), cfg)
                 self.seconds = before + time.monotonic() - began
                 meter.update(state.seen - meter.n)
                 if state.seen // cfg.batch % LOG_STEPS == 1:

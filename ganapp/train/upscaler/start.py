@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganapp.contract import CHECKPOINT
-from ganapp.data.patches import Pictures
+from ganapp.cpus import usable_cpus
+from ganapp.data.feed import Recipe
+from ganapp.data.patches import CACHE, Pictures
 from ganapp.data.sources import RECORD
 from ganapp.device import find_device, resolve_precision
 from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
@@ -14,6 +16,8 @@ from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.loop import UpscalerRun, log
 from ganapp.train.upscaler.residuals import residuals_of
 from ganapp.train.upscaler.step import UpscalerState
+
+WORKERS = 4  # processes that draw patches beside a GPU, which learns from more than one process can draw
 
 
 def train_upscaler(
@@ -25,13 +29,15 @@ def train_upscaler(
     resume: bool = False,
     minutes: float = math.inf,
     device: str = "auto",
+    workers: int | None = None,
 ) -> None:
     """Train an upscaler on the clean pictures in the folders `data`, into the folder `out`, until `cfg.kimg`.
 
     `samples` are weights folders of generators whose errors it learns to remove, `init` is a run to begin from
-    and `minutes` when to stop for now. With `resume`, go on from the checkpoint in `out` with its settings. Raises
-    ValueError when `out` holds a run that is not to be resumed, or there is none to resume, or other settings are
-    asked for, or there is nothing to learn from.
+    and `minutes` when to stop for now; `workers` processes draw patches ahead, None is as many as suit the device.
+    With `resume`, go on from the checkpoint in `out` with its settings. Raises ValueError when `out` holds a run that
+    is not to be resumed, or there is none to resume, or other settings are asked for, or there is nothing to learn
+    from.
     """
     target = find_device(device)
     path = out / CHECKPOINT
@@ -70,7 +76,11 @@ def train_upscaler(
         before = f"{its_facts.init}, then " if its_facts.init else ""
         facts = replace(facts, init=f"{before}{its_facts.seen / 1000:.1f} kimg at scale {its_cfg.network.scale}")
     residuals = [residuals_of(bundle) for bundle in samples]
-    run = UpscalerRun(state, cfg, facts, pictures, train_on, held_out, residuals, out)
+    if workers is None:
+        workers = min(WORKERS, usable_cpus()) if target.type == "cuda" else 0
+    pictures.cache = CACHE // max(1, workers)  # each keeps some
+    recipe = Recipe(pictures, train_on, cfg.batch, cfg.patch, cfg.network.scale, cfg.seed, cfg.doodles, residuals)
+    run = UpscalerRun(state, cfg, facts, recipe, held_out, out, workers)
     log.info("%s: %d pictures, %d of them held out; %s, %s", given, len(pictures), len(held_out), target, cfg.precision)
     if state.seen >= cfg.kimg * 1000:
         log.warning("%s is finished; start a new --out, with --init %s to begin from it", out, out)
