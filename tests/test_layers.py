@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,15 @@ def test_every_module_belongs_to_a_part():
     for path in sorted((ROOT / "ganapp").rglob("*.py")):
         if str(path.relative_to(ROOT)) not in outside:
             assert part_of(path) in MAY_IMPORT, f"{path.relative_to(ROOT)} has no arrows"
+
+
+def test_the_arrows_are_those_that_are_told_to_who_works_on_it():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told: dict[str, set[str]] = {}
+    for parts, imports in re.findall(r"^\| (`.+?) \| (.+?) \|$", text, re.MULTILINE):
+        for part in re.findall("`(.+?)`", parts):
+            told[part] = set(re.findall("`(.+?)`", imports))
+    assert told == MAY_IMPORT
 
 
 def test_the_app_imports_nothing_of_the_training_half():
