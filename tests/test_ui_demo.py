@@ -35,7 +35,7 @@ demo = build_demo(Library(Path({str(weights_dir)!r})))
 queue = demo._queue
 print(json.dumps([queue.max_size, queue.default_concurrency_limit, demo.delete_cache]))
 """
-    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     return dict(zip(("waiting", "at a time", "cache"), json.loads(ran.stdout), strict=True))
 
