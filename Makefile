@@ -1,6 +1,6 @@
 # make demo: the app on the shipped weights. make test: all tests. Each sets up what it needs.
 .DEFAULT_GOAL := demo
-.PHONY: setup demo check test test-serving quick
+.PHONY: setup demo check test test-serving quick mutants
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -67,3 +67,13 @@ test-serving: $(VENV)-serving/.tests
 # What a change needs while it is being made: no browser, nothing slow, a process a core.
 quick: $(VENV)/.tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not browser and not slow"
+
+$(VENV)/.mutants: $(VENV)/.tests tests/requirements-mutants.txt
+	$(BIN)/python -m pip install --quiet -r tests/requirements-mutants.txt
+	touch $@
+
+# Puts small wrongs into the files that pyproject.toml names, one at a time, and tells which ones no test notices.
+# It takes an hour or two; stopped, it goes on from there. `ARGS='ganapp.train.gan.losses*'` is a part of it.
+mutants: $(VENV)/.mutants
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 1 $(ARGS)
+	$(BIN)/mutmut results

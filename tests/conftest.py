@@ -100,14 +100,14 @@ def server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory, _own_cac
     command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--port", str(port)]
     with log.open("wb") as file, subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process:
         try:
-            for _ in range(900):
+            for _ in range(3000):
                 with socket.socket() as probe:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.1)
             else:
-                pytest.fail(f"no answer on port {port} after 90 seconds:\n{log.read_text()}")
+                pytest.fail(f"no answer on port {port} after 300 seconds:\n{log.read_text()}")
             yield Server(f"http://127.0.0.1:{port}/", log)
         finally:
             process.terminate()

@@ -193,7 +193,7 @@ def clicked(server: Server, image: dict, cut_out: dict | None = None) -> str:
     body = {"data": data, "fn_index": event, "session_hash": uuid4().hex}
     httpx.post(f"{server.url}gradio_api/queue/join", json=body).raise_for_status()
     address = f"{server.url}gradio_api/queue/data?session_hash={body['session_hash']}"
-    with httpx.stream("GET", address, timeout=30) as answer:
+    with httpx.stream("GET", address, timeout=120) as answer:
         return next(line for line in answer.iter_lines() if "process_completed" in line)
 
 
@@ -216,6 +216,6 @@ def test_an_image_that_is_none_is_named(client: Client, tmp_path: Path):
 
 def test_many_callers_get_what_one_gets(client: Client):
     jobs = [client.submit(seed=1, count=3, api_name="/sample") for _ in range(6)]
-    paths = [[Path(item["image"]) for item in job.result(timeout=30)] for job in jobs]
+    paths = [[Path(item["image"]) for item in job.result(timeout=120)] for job in jobs]
     answers = [[path.read_bytes() for path in answer] for answer in paths]
     assert all(answer == answers[0] for answer in answers)

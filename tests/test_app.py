@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
     """The app started with these arguments and variables, from another folder, without an address from outside."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GRADIO_SERVER")} | variables
     command = [sys.executable, str(ROOT / "app.py"), *arguments]
-    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -28,14 +29,19 @@ def test_without_models_it_says_what_to_do(tmp_path: Path, exists: bool):
     assert str(folder) in ran.stderr and "--weights" in ran.stderr and "Traceback" not in ran.stderr
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(weights_dir: Path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        ran = start("--weights", str(weights_dir), "--port", str(port))
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that is listened on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(weights_dir: Path, taken: int):
+    ran = start("--weights", str(weights_dir), "--port", str(taken))
     assert ran.returncode == 2
-    assert f"port {port}" in ran.stderr and "--port" in ran.stderr and len(ran.stderr.splitlines()) == 1
+    assert f"port {taken}" in ran.stderr and "--port" in ran.stderr and len(ran.stderr.splitlines()) == 1
 
 
 def test_a_port_in_the_environment_that_is_no_number_is_said_in_one_line(weights_dir: Path):
@@ -48,6 +54,7 @@ def test_a_port_in_the_environment_that_is_no_number_is_said_in_one_line(weights
 def test_a_port_in_the_environment_is_not_looked_at_where_another_is_named(weights_dir: Path):
     script = f"""
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import app
@@ -59,7 +66,7 @@ sys.exit(code)
 """
     environment = {**os.environ, "GRADIO_SERVER_PORT": "http"}
     ran = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
     assert (ran.returncode, ran.stderr) == (2, "stop at 8123\n")
 
@@ -85,5 +92,7 @@ def test_a_free_port_is_no_problem():
     assert app.port_problem("127.0.0.1", port) is None
 
 
-def test_the_default_weights_lie_beside_the_app():
-    assert app.AppConfig().weights == ROOT / "weights"
+def test_from_any_folder_it_finds_the_models_that_come_with_it(taken: int):
+    """It asks for another port, and so has no want of models."""
+    ran = start("--port", str(taken))
+    assert ran.returncode == 2 and f"port {taken}" in ran.stderr and "--weights" not in ran.stderr

@@ -11,6 +11,7 @@ from tiny_bundle import CRITTERS, FACES, PLAIN, mapping, set_spec, synthesis, wr
 import ganapp.serve.generator
 from ganapp.contract import GENERATOR, MAPPING, SYNTHESIS, BundleError
 from ganapp.latents import z_from_seeds
+from ganapp.serve import generator as module
 from ganapp.serve.generator import CHUNK, PlainGenerator, StyleGenerator, open_generator, read_spec
 from ganapp.serve.session import CPU, CUDA, run
 
@@ -43,6 +44,38 @@ def test_a_gpu_draws_many_at_a_time_in_few_shapes(generator, monkeypatch: pytest
     together = draw(generator, range(75))
     assert np.abs(together - alone).max() <= 1  # a batch may sum in another order
     assert sizes[-5:] == [32, 32, 8, 2, 1]
+
+
+def test_a_batch_is_run_whole_and_in_order_in_chunks_of_few_sizes(style: StyleGenerator):
+    session = style._synthesis
+    inputs = {"z": np.arange(22).reshape(11, 2), "psi": np.arange(11) / 10}
+    chunks = list(module._chunks(session, inputs, 4))
+    assert [len(chunk["z"]) for chunk in chunks] == [4, 4, 2, 1]
+    for name, values in inputs.items():
+        assert np.array_equal(np.concatenate([chunk[name] for chunk in chunks]), values)
+    assert [len(chunk["z"]) for chunk in module._chunks(session, {"z": np.zeros((3, 1))})] == [CHUNK[CPU]] * 3
+
+
+def test_as_many_images_are_drawn_as_are_asked_for(generator):
+    assert [len(draw(generator, range(count))) for count in (1, 4, 5, 8)] == [1, 4, 5, 8]
+
+
+def test_unless_told_otherwise_psi_is_1_and_the_noise_seed_0(generator):
+    assert np.array_equal(np.stack(list(generator.generate([3]))), draw(generator, [3], None, 1.0, 0))
+
+
+def test_each_step_has_the_same_defaults(style: StyleGenerator, plain: PlainGenerator):
+    z = z_from_seeds([3], CRITTERS.z_dim)
+    ws = style.map(z)
+    assert np.array_equal(ws, style.map(z, None, 1.0))
+    assert np.array_equal(next(style.stream(ws)), next(style.stream(ws, 0)))
+    assert np.array_equal(style.synthesize(ws), style.synthesize(ws, 0))
+    z = z_from_seeds([3], PLAIN.z_dim)
+    assert np.array_equal(next(plain.stream_z(z)), next(plain.stream_z(z, None, 1.0)))
+
+
+def test_the_noise_seed_reaches_the_image(style: StyleGenerator):
+    assert np.abs(draw(style, [1], noise_seed=1) - draw(style, [1])).max() > 3
 
 
 def test_images_are_bytes_of_the_size_that_the_spec_promises(generator):
@@ -106,6 +139,11 @@ def test_what_onnx_runtime_would_swallow_is_refused(style: StyleGenerator, argum
         style.map(**arguments)
 
 
+def test_a_generator_without_styles_refuses_the_same_by_name(plain: PlainGenerator):
+    with pytest.raises(ValueError, match=r"^psi must be finite"):
+        next(plain.stream_z(np.zeros((1, 4)), psi=float("nan")))
+
+
 def test_ws_that_are_not_finite_are_refused(style: StyleGenerator):
     with pytest.raises(ValueError, match="ws must be finite"):
         style.synthesize(np.full((1, CRITTERS.num_ws, CRITTERS.w_dim), np.inf))
@@ -114,6 +152,16 @@ def test_ws_that_are_not_finite_are_refused(style: StyleGenerator):
 def test_a_spec_is_read_without_opening_the_model(weights_dir: Path):
     for spec in (CRITTERS, FACES, PLAIN):
         assert read_spec(weights_dir / spec.name) == spec
+
+
+def test_a_model_without_noise_opens_and_each_graph_is_known_by_its_file(
+    weights_dir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    named = []
+    opened = module.open_session
+    monkeypatch.setattr(module, "open_session", lambda model, name, *rest: named.append(name) or opened(model, name))
+    assert next(open_generator(weights_dir / FACES.name).generate([1])).shape == (16, 16, 4)
+    assert named == [str(weights_dir / FACES.name / name) for name in (MAPPING, SYNTHESIS)]
 
 
 def broken(folder: Path, how: str) -> None:
@@ -151,7 +199,16 @@ def broken(folder: Path, how: str) -> None:
             made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
         case "operator":
             made.graph.node[0].op_type = "Flattest"
-    if how in ("no spec", "not a spec", "another model", "tensor names", "tensor shapes", "static batch", "operator"):
+    if how in (
+        "no spec",
+        "not a spec",
+        "another model",
+        "tensor names",
+        "tensor shapes",
+        "static batch",
+        "tensor ranks",
+        "operator",
+    ):
         onnx.save(made, folder / SYNTHESIS)
 
 
@@ -167,7 +224,7 @@ def broken(folder: Path, how: str) -> None:
         ("external data", r"synthesis\.onnx: keeps its weights in another file; export"),
         ("no spec", r"synthesis\.onnx: no ganapp\.spec metadata; export"),
         ("not a spec", r"synthesis\.onnx: ganapp\.spec does not describe a generator"),
-        ("another model", r"are of two models; export"),
+        ("another model", r"flowers: mapping\.onnx and synthesis\.onnx are of two models; export"),
         ("tensor names", r"synthesis\.onnx: has tensors .*'psi'.*, not \['noise', 'ws'\]; export"),
         ("tensor shapes", r"synthesis\.onnx: images is .*\[N, 8, 8, 4\].*; export"),
         ("static batch", r"synthesis\.onnx: ws is .*\[1, 5, 6\].*; export"),
@@ -236,3 +293,30 @@ def test_a_graph_of_the_other_version_than_its_spec_says_is_refused(tmp_path: Pa
         onnx.save(model, folder / name)
     with pytest.raises(BundleError, match=r"psi is tensor\(float\) \[1\]"):
         open_generator(folder)
+
+
+def test_a_model_without_a_style_space_is_one_graph(tmp_path: Path):
+    folder = write_bundle(tmp_path / "critters", CRITTERS)
+    for name in (MAPPING, SYNTHESIS):
+        made = onnx.load(folder / name)
+        set_spec(made, PLAIN.to_json())
+        onnx.save(made, folder / name)
+    with pytest.raises(BundleError, match=r"a model with no style space cannot be in mapping\.onnx"):
+        read_spec(folder)
+
+
+def test_a_graph_that_leaves_its_size_open_is_held_to_the_spec_when_it_draws(
+    style: StyleGenerator, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "run", lambda session, inputs: np.zeros((1, 8, 8, 4), np.uint8))
+    stream = style.stream(np.zeros((1, CRITTERS.num_ws, CRITTERS.w_dim), np.float32))
+    with pytest.raises(BundleError, match=r"critters: drew \[1, 8, 8, 4\], which is not what its ganapp\.spec says"):
+        next(stream)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fits"),
+    [(["N", 5, 6], True), ([None, "H", 6], True), (["N", 5], False), (["N", 5, 7], False), ([1, 5, 6], False)],
+)
+def test_a_graphs_shape_fits_where_each_side_is_open_or_the_same_and_the_batch_is_open(shape: list, fits: bool):
+    assert module._fits(shape, (None, 5, 6)) == fits

@@ -2,6 +2,7 @@ import logging
 
 import numpy as np
 import onnxruntime as ort
+import psutil
 import pytest
 from tiny_bundle import PLAIN
 from tiny_bundle import plain as plain_model
@@ -17,10 +18,49 @@ def model() -> bytes:
     return plain_model(PLAIN, np.random.RandomState(0)).SerializeToString()
 
 
-def test_cuda_is_wanted_only_where_a_device_answers():
-    wanted = wanted_providers()
-    assert wanted[-1] == CPU
-    assert (CUDA in wanted) == (cuda_devices() > 0 and CUDA in ort.get_available_providers())
+@pytest.mark.parametrize(
+    ("built_for", "devices", "wanted"),
+    [
+        ([CUDA, CPU], 1, [CUDA, CPU]),
+        ([CUDA, CPU], 0, [CPU]),  # a runtime for CUDA on a plain host
+        ([CPU], 1, [CPU]),  # a plain runtime on a host with a device
+        (["TensorrtExecutionProvider", CUDA, CPU], 2, [CUDA, CPU]),
+    ],
+)
+def test_cuda_is_wanted_where_a_runtime_for_it_meets_a_device(
+    built_for: list[str], devices: int, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ort, "get_available_providers", lambda: built_for)
+    monkeypatch.setattr("ganapp.serve.session.cuda_devices", lambda: devices)
+    assert wanted_providers() == wanted
+
+
+class Driver:
+    """A CUDA driver that starts up and counts its devices with these answers; 0 is success."""
+
+    def __init__(self, starts: int, counts: int, devices: int):
+        self.starts, self.counts, self.devices = starts, counts, devices
+
+    def cuInit(self, flags: int) -> int:
+        return self.starts
+
+    def cuDeviceGetCount(self, count) -> int:
+        count._obj.value = self.devices
+        return self.counts
+
+
+@pytest.mark.parametrize(
+    ("driver", "count"),
+    [(Driver(0, 0, 2), 2), (Driver(0, 0, 0), 0), (Driver(100, 0, 2), 0), (Driver(0, 3, 2), 0), (None, 0)],
+)
+def test_devices_are_those_that_the_driver_counts(driver: Driver | None, count: int, monkeypatch: pytest.MonkeyPatch):
+    def load(name: str) -> Driver:
+        if driver is None:
+            raise OSError(f"{name}: no such file")
+        return driver
+
+    monkeypatch.setattr("ganapp.serve.session.ctypes.CDLL", load)
+    assert cuda_devices.__wrapped__() == count
 
 
 @pytest.mark.skipif(cuda_devices() > 0, reason="CUDA comes up here")
@@ -103,3 +143,27 @@ def test_cuda_draws_what_the_cpu_draws(model: bytes):
     assert on_cuda.get_providers()[0] == CUDA
     difference = run(on_cuda, inputs).astype(int) - run(open_session(model, "plain", [CPU]), inputs)
     assert np.abs(difference).max() <= 1
+
+
+def test_a_session_computes_on_the_cpus_it_may_use_and_sleeps_between_requests(
+    model: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    for cpus, most, used in ((1, 4, 1), (3, 4, 3), (8, 4, 4), (8, 1, 1)):
+        monkeypatch.setattr("ganapp.serve.session.threads", lambda cpus=cpus: cpus)
+        options = open_session(model, "plain", [CPU], most).get_session_options()
+        assert options.intra_op_num_threads == used
+        assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_the_memory_of_large_requests_is_given_back(model: bytes):
+    """A request works on four bytes for each byte of its result, in several steps; kept, they would be ten of it."""
+    session, process = open_session(model, "plain", [CPU]), psutil.Process()
+
+    def size(rows: int) -> int:
+        inputs = {"z": np.zeros((rows, 4), np.float32), "labels": np.zeros((rows, 2), np.float32)}
+        return run(session, inputs).nbytes
+
+    size(1)
+    before = process.memory_info().rss
+    largest = max(size(rows) for rows in (100_000, 200_000))
+    assert process.memory_info().rss - before < 4 * largest

@@ -1,6 +1,6 @@
 """The StyleGAN2 networks: shapes, and the laws that their parts obey."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -161,3 +161,45 @@ def test_supersampled_an_opaque_picture_has_its_own_size():
 def test_supersampling_needs_a_palette_and_a_factor_within_reason(values: dict):
     with pytest.raises(ValueError, match="supersample"):
         StyleGAN2Config(**values)
+
+
+def parts(cfg: StyleGAN2Config) -> list[tuple[str, tuple[int, ...]]]:
+    torch.manual_seed(0)
+    networks = Generator(cfg, 16, 4, 4), Discriminator(cfg, 16, 4, 4)
+    return [(name, tuple(p.shape)) for network in networks for name, p in network.named_parameters()]
+
+
+SHAPES = {"z_dim": 5, "w_dim": 5, "mapping_layers": 3, "width": 12, "base": 128, "palette": 4, "noise": False}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_size_that_is_chosen_shapes_the_networks(name: str):
+    assert parts(NETWORK) != parts(replace(NETWORK, **{name: SHAPES[name]}))
+
+
+def test_every_setting_of_the_network_has_a_test_here():
+    """Of `supersample` above, and of `mapping_lr` below."""
+    assert SHAPES.keys() | {"supersample", "mapping_lr"} == {field.name for field in fields(StyleGAN2Config)}
+
+
+def test_layers_have_as_many_channels_as_base_over_their_side_up_to_the_width():
+    cfg = StyleGAN2Config(z_dim=8, w_dim=8, width=40, base=320)
+    G, D = Generator(cfg, 64, 4, 0), Discriminator(cfg, 64, 4, 0)
+    assert [layer.bias.shape[0] for layer in G.synthesis.layers] == [40, 40, 40, 20, 20, 10, 10, 8, 8]
+    assert [block.conv2.bias.shape[0] for block in D.blocks] == [20, 40, 40]
+
+
+def test_a_mapping_that_learns_slower_starts_alike_and_moves_by_its_share():
+    """At steps as Adam takes them, whose size does not follow the gradient."""
+    moved = []
+    for lr in (1.0, 0.1):
+        torch.manual_seed(0)
+        mapping = Generator(replace(NETWORK, mapping_lr=lr), 16, 4, 0).mapping
+        [first, *_], z = mapping.layers, torch.randn(4, 16)
+        before = first(z)
+        first(z).sum().backward()
+        for p in first.parameters():
+            p.data -= 0.01 * p.grad.sign()
+        moved.append((before, first(z) - before))
+    assert torch.allclose(moved[0][0], moved[1][0], atol=1e-5)
+    assert torch.allclose(moved[1][1], 0.1 * moved[0][1], atol=1e-5)

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from export.graph import MAX_BYTES
 from ganapp.models import MODELS
 from ganapp.models.dcgan import DCGANConfig
 from ganapp.train.gan import command
 from ganapp.train.gan.config import PRESETS, TrainConfig
+from ganapp.train.upscaler import command as upscaler_command
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -92,3 +94,17 @@ def test_the_command_changes_single_settings_of_a_preset(monkeypatch: pytest.Mon
 def test_the_learning_rate_holds_and_then_halves():
     cfg = replace(TrainConfig(), lr=1e-3, lr_hold_kimg=10.0, lr_half_life_kimg=5.0)
     assert [cfg.lr_at(seen) for seen in (0, 10_000, 15_000, 20_000)] == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
+
+
+@pytest.mark.parametrize("command, reached", [(command, "train"), (upscaler_command, "train_upscaler")])
+def test_a_run_computes_on_the_threads_it_is_given(command, reached: str, monkeypatch: pytest.MonkeyPatch):
+    found = []
+    monkeypatch.setattr(command, reached, lambda *given: found.append(torch.get_num_threads()))
+    try:
+        for words in (["--threads", "3"], ["--threads", "2"], []):
+            command.run("train", ["data", "--out", "run", *words])
+        with pytest.raises(ValueError, match="--threads must be at least 1"):
+            command.run("train", ["data", "--out", "run", "--threads", "0"])
+    finally:
+        torch.set_num_threads(1)
+    assert found == [3, 2, 2]

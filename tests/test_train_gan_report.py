@@ -181,7 +181,7 @@ assert not found, found
     clean = {name: value for name, value in os.environ.items() if name not in hidden}
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
-        cwd=ROOT, env=clean | {"HOME": str(home)}, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, env=clean | {"HOME": str(home)}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert (run / "report.md").exists()

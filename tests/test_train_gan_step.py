@@ -11,7 +11,7 @@ from tiny_run import ARCHITECTURES, ATTRIBUTES, TINY, write_dataset
 from ganapp.data.dataset import load_dataset
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.start import facts_of
-from ganapp.train.gan.step import Batch, TrainState, drop_labels, new_state, train_step, update_ema
+from ganapp.train.gan.step import Batch, TrainState, Watch, drop_labels, new_state, train_step, update_ema
 from ganapp.train.parallel import Draws, Processes
 
 CPU = torch.device("cpu")
@@ -164,3 +164,70 @@ def test_held_out_pictures_are_rated_by_the_discriminator_that_rated_the_others(
         train_step(state, Batch(batch.real, batch.labels, (batch.real, batch.labels)), SIZES, cfg)
     numbers = state.watch.numbers()
     assert numbers["held_out"] == pytest.approx(numbers["train"], rel=1e-5)
+
+
+def copied(state: TrainState) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in state.tensors().items()}
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "dcgan"])
+def test_a_state_restored_goes_on_as_the_one_it_was_taken_from(name: str, shapes: Path):
+    cfg = replace(ARCHITECTURES[name], augment="adaptive")
+    (state, batch), (other, _) = (state_and_batch(shapes, replace(cfg, seed=seed)) for seed in (0, 1))
+    train_step(state, batch, SIZES, cfg)
+    other.restore(copied(state), state.seen)
+    for each in (state, other):
+        train_step(each, batch, SIZES, cfg)
+    assert state.seen == other.seen == 16
+    found = other.tensors()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in state.tensors().items())
+
+
+def test_on_another_kind_of_device_what_is_random_is_drawn_anew_and_this_is_said(
+    shapes: Path, caplog: pytest.LogCaptureFixture
+):
+    state, _ = state_and_batch(shapes)
+    state.restore(copied(state), 24)
+    assert not caplog.records
+    state.restore({**copied(state), "rng": torch.zeros(16, dtype=torch.uint8)}, 24)
+    assert torch.equal(state.rng.get_state(), torch.Generator().manual_seed(24).get_state())
+    [record] = caplog.records
+    assert record.getMessage() == "resumed on another kind of device: what is random from here on is drawn anew"
+
+
+def test_a_run_from_before_there_was_a_watch_begins_one(shapes: Path):
+    state, _ = state_and_batch(shapes, replace(TINY, augment="fixed", augment_p=0.25))
+    state.restore({name: tensor for name, tensor in copied(state).items() if not name.startswith("watch.")}, 8)
+    assert state.watch.p.item() == 0.25 and state.watch.missing.item() == 1
+
+
+@pytest.mark.parametrize("part", ["G", "D", "G_ema", "watch"])
+def test_a_state_is_finite_only_if_all_of_it_is(part: str, shapes: Path):
+    state, _ = state_and_batch(shapes)
+    assert state.finite()
+    values = state.watch.train if part == "watch" else next(getattr(state, part).parameters()).data
+    values.fill_(torch.inf)
+    assert not state.finite()
+
+
+def test_networks_begin_with_their_settings_and_their_average_with_their_weights(shapes: Path):
+    cfg = replace(TINY, beta1=0.3, beta2=0.8, augment_p=0.7)
+    state, _ = state_and_batch(shapes, cfg)
+    assert torch.equal(flat(state.G), flat(state.G_ema))
+    assert not any(p.requires_grad for p in state.G_ema.parameters()) and not state.G_ema.training and state.G.training
+    for optimizer in (state.opt_G, state.opt_D):
+        assert optimizer.defaults["betas"] == (0.3, 0.8) and optimizer.defaults["eps"] == 1e-8
+    assert state.rng.initial_seed() == cfg.seed and state.seen == 0
+    assert state.watch.p == 0 and state_and_batch(shapes, replace(cfg, augment="fixed"))[0].watch.p.item() == (
+        pytest.approx(0.7)
+    )
+    for network in (state.G, state.D):
+        weight = next(p for p in network.parameters() if p.ndim == 4)
+        assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_an_unread_watch_has_no_numbers_but_zeros_and_a_probability():
+    watch = Watch.fresh(0.25, CPU)
+    assert watch.numbers() == {"train": 0.0, "held_out": 0.0, "fake": 0.0, "ahead": 0.0, "augment_p": 0.25}
+    watch.missing.fill_(0.5), watch.train.fill_(1.0), watch.fake.fill_(-1.0), watch.ahead.fill_(0.25)
+    assert watch.numbers() == {"train": 2.0, "held_out": 0.0, "fake": -2.0, "ahead": 0.5, "augment_p": 0.25}

@@ -132,13 +132,12 @@ def test_the_averages_half_life_is_a_tenth_of_what_was_seen_up_to_its_limit(seen
     cfg = replace(LONG, ema_kimg=0.3)
     state = fresh(cfg)
     state.seen = seen
-    state.ema.load_state_dict(state.net.state_dict())
-    before = state.ema.tail.weight.clone()
+    for p in state.ema.parameters():
+        p.zero_()
     train_step(state, pairs(), cfg)
     share = 1 - 0.5 ** (4 / half_life)
-    wanted = before + (state.net.tail.weight.detach() - before) * share
-    assert torch.allclose(state.ema.tail.weight, wanted, rtol=1e-4, atol=1e-7)
-    assert not torch.equal(before, state.ema.tail.weight)
+    for mean, new in zip(state.ema.parameters(), state.net.parameters(), strict=True):
+        assert torch.allclose(mean, new * share, rtol=1e-4, atol=1e-9)
 
 
 def test_only_the_network_learns_and_its_average_begins_as_it_is():
@@ -180,3 +179,26 @@ def test_a_state_restored_goes_on_as_the_one_it_was_taken_from():
         train_step(each, pairs(1), LONG)
     assert other.seen == 8
     assert all(torch.equal(tensor, other.tensors()[name]) for name, tensor in state.tensors().items())
+
+
+def test_a_run_begun_from_another_takes_its_average_and_at_another_scale_all_but_the_tail():
+    other = fresh()
+    for p in other.ema.parameters():
+        p.fill_(0.25)
+    for scale, tail in ((2, 0.25), (4, 0.0)):
+        state = UpscalerState.new(replace(LONG, network=replace(LONG.network, scale=scale)), CPU)
+        state.begin_from(other.tensors())
+        for net in (state.net, state.ema):
+            assert {value for p in (net.head.weight, *net.trunk.parameters()) for value in p.unique().tolist()} == {
+                0.25
+            }
+            assert net.tail.weight.unique().tolist() == [tail] and net.tail.bias.unique().tolist() == [tail]
+
+
+@pytest.mark.parametrize("shape", [{"width": 16}, {"blocks": 2}, {"units": 2}])
+def test_a_run_of_another_shape_cannot_be_begun_from(shape: dict):
+    state = UpscalerState.new(replace(LONG, network=replace(LONG.network, **shape)), CPU)
+    before = state.net.head.weight.clone()
+    with pytest.raises(ValueError, match=r"--init is a run of another --width, --blocks or --units; give the same"):
+        state.begin_from(fresh().tensors())
+    assert torch.equal(state.net.head.weight, before)

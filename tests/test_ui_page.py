@@ -1,0 +1,98 @@
+"""How the page is served: its limits, its look, and what Gradio would do if it were not told otherwise."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import ROOT, Server
+from tiny_bundle import CRITTERS, FACES
+
+from ganapp.ui.controls import pixel_class
+from ganapp.ui.files import MAX_UPLOAD_MB
+from ganapp.ui.scripts import STYLE
+
+
+@pytest.fixture(scope="module")
+def config(server: Server) -> dict:
+    """What the server tells a browser of the page."""
+    return httpx.get(f"{server.url}config").raise_for_status().json()
+
+
+@pytest.fixture(scope="module")
+def limits(weights_dir: Path) -> dict:
+    """What the page keeps to, told by a process of its own: Gradio leaves sockets open in the one it is in."""
+    script = f"""
+import json
+from pathlib import Path
+from ganapp.serve.library import Library
+from ganapp.ui.page import build_page
+demo = build_page(Library(Path({str(weights_dir)!r})))
+queue = demo._queue
+print(json.dumps([queue.max_size, queue.default_concurrency_limit, demo.delete_cache]))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    return dict(zip(("waiting", "at a time", "cache"), json.loads(ran.stdout), strict=True))
+
+
+def test_more_requests_than_can_be_answered_in_a_while_are_turned_away(limits: dict):
+    assert 4 <= limits["waiting"] <= 100
+
+
+def test_a_few_requests_are_answered_at_a_time(limits: dict):
+    assert 1 < limits["at a time"] <= 8
+
+
+def test_old_files_are_deleted_while_the_page_is_up(limits: dict):
+    every, age = limits["cache"]
+    assert 60 <= every <= age <= 24 * 3600
+
+
+def test_the_page_reports_nothing_and_keeps_nothing_of_its_visitors(config: dict):
+    assert not config["analytics_enabled"] and not config["run_history"]
+    assert set(config["footer_links"]) == {"api", "settings"}  # and no link to another host
+
+
+def test_the_page_is_no_app_to_install(config: dict):
+    assert not config["pwa"]
+
+
+def test_nobody_can_watch_who_asks_for_what(server: Server):
+    assert httpx.get(f"{server.url}gradio_api/monitoring/summary").status_code in (403, 404)
+    assert httpx.get(f"{server.url}monitoring").status_code in (403, 404)
+
+
+def test_the_page_is_named_and_says_what_went_wrong(config: dict):
+    assert config["title"] == "ganapp"
+    assert config["show_error"] and config["fill_width"]
+
+
+def test_the_page_has_its_own_colours_and_style(config: dict, server: Server):
+    assert config["body_css"]["body_background_fill"] == "#faf8f4"
+    assert "#cf401a" in httpx.get(f"{server.url}theme.css").text
+    assert ".side-16" in httpx.get(server.url).text + (config["css"] or "")
+
+
+def test_a_file_beyond_the_limit_is_refused(server: Server, config: dict):
+    assert config["max_file_size"] == MAX_UPLOAD_MB * 2**20
+    for megabytes, refused in ((MAX_UPLOAD_MB + 1, True), (0.1, False)):
+        files = {"files": ("a.png", bytes(int(megabytes * 2**20)))}
+        assert (httpx.post(f"{server.url}gradio_api/upload", files=files).status_code == 413) == refused
+
+
+@pytest.mark.parametrize("side", [16, 24, 32, 48, 64])
+def test_pixel_art_of_every_size_has_a_rule_that_enlarges_it_by_whole_factors(side: int):
+    """The rule holds the side of a picture in pixels, which the page rounds its width down to multiples of."""
+    style = re.sub(r"/\*.*?\*/", "", STYLE.read_text("utf-8"), flags=re.S)
+    [name] = [each for each in pixel_class(replace(FACES, resolution=side)) if each != "pixel-art"]
+    assert re.findall(rf"\.{name}\s*{{([^}}]*)}}", style) == [f" --side: {side}px; "]
+    assert re.search(r"\.pixel-art [^{]*{[^}]*round\(down, 100%, var\(--side", style)
+
+
+def test_what_is_no_pixel_art_has_no_such_rule():
+    assert pixel_class(CRITTERS) == []
