@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Board:
-    """Writes scalars and grids into the folder `tensorboard` of a run; nothing without TensorBoard."""
+    """Writes scalars and grids into the folder `tensorboard` of a run; does nothing where TensorBoard is missing."""
 
     def __init__(self, run: Path, seen: int):
         """A resumed run's records after `seen` images are hidden."""
@@ -23,7 +23,7 @@ class Board:
                 self.writer.add_scalar(name, value, seen)
 
     def image(self, name: str, image: np.ndarray, seen: int) -> None:
-        """A grid uint8 [H, W, C]."""
+        """Write a grid uint8 [H, W, C]."""
         if self.writer:
             self.writer.add_image(name, image, seen, dataformats="HWC")
 

@@ -65,7 +65,7 @@ def unpack_optimizer(prefix: str, optimizer: torch.optim.Optimizer, tensors: dic
             _, i, name = key.split(".")
             like = parameters[int(i)]
             if tensor.shape == like.shape:
-                # Fused Adam walks memory, so a moment must lie there as its parameter does (channels last).
+                # Fused Adam walks memory in order, so a moment must have its parameter's layout (channels last).
                 tensor = torch.empty_like(like, requires_grad=False).copy_(tensor)
             state.setdefault(int(i), {})[name] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -21,13 +21,13 @@ class Log:
             file.write(json.dumps(line) + "\n")
 
     def rewind(self, seen: int) -> None:
-        """Drop the lines that were written after `seen` images, of which no checkpoint knows."""
+        """Drop the lines that were written after `seen` images, which no checkpoint covers."""
         kept = [line for line in whole_lines(self.path) if json.loads(line)["seen"] <= seen]
         write_whole(self.path, "".join(line + "\n" for line in kept))
 
 
 def whole_lines(path: Path) -> list[str]:
-    """The lines of a text file, but for empty ones and a last one without its end."""
+    """The lines of a text file, without empty ones and without a last one that lacks its newline."""
     if not path.exists():
         return []
     return [line for line in path.read_text("utf-8").split("\n")[:-1] if line]

@@ -1,4 +1,4 @@
-"""How a run goes on, for people: its meter, the time left, and whether an interval is over."""
+"""The progress of a run as people read it: its meter, the time left, and whether an interval is over."""
 
 import math
 
@@ -6,7 +6,7 @@ METER = "{desc} [{elapsed}]{postfix}"
 
 
 def duration(seconds: float) -> str:
-    """Hours and minutes for people: `1h05`, or `?` when there is no end in sight."""
+    """Hours and minutes for people: `1h05`, or `?` when the time is not finite."""
     if not math.isfinite(seconds):
         return "?"
     minutes = round(seconds / 60)

@@ -13,7 +13,7 @@ class Processes:
     """The processes of `torchrun`, or the only one.
 
     Each holds all networks, computes on its share of every batch, and averages gradients with the others, so
-    that all stay equal. What is random is drawn for the whole batch everywhere, and each takes its share: the
+    that all stay equal. Each also draws the random numbers of the whole batch and takes its share of them, so the
     result does not depend on the number of processes.
     """
 
@@ -23,7 +23,7 @@ class Processes:
 
     @classmethod
     def launched(cls) -> "Processes":
-        """Those that the launcher tells of; without one, this process alone."""
+        """The processes that the launcher's environment variables name; without a launcher, this one alone."""
         return cls(int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0")))
 
     @property
@@ -32,7 +32,7 @@ class Processes:
         return self.rank == 0
 
     def join(self, device: str) -> str:
-        """Meet the other processes; the name of the device for this one."""
+        """Connect to the other processes. Returns the name of this one's device."""
         if self.count == 1:
             return device
         if device in ("auto", "cuda") and torch.cuda.is_available():
@@ -43,7 +43,7 @@ class Processes:
         return device
 
     def wait(self) -> None:
-        """Until all processes have come here."""
+        """Wait until all processes have come here."""
         if self.count > 1:
             dist.barrier()
 
@@ -59,7 +59,7 @@ class Processes:
         return share.reshape(GROUP * groups, *rest)
 
     def average(self, tensor: Tensor) -> Tensor:
-        """The mean of each process's tensor."""
+        """The mean of the tensor over the processes."""
         if self.count == 1:
             return tensor
         total = tensor.clone()
@@ -67,7 +67,7 @@ class Processes:
         return total / self.count
 
     def average_gradients(self, parameters: list[torch.nn.Parameter]) -> None:
-        """Put the mean over the processes into every gradient."""
+        """Replace every gradient by its mean over the processes."""
         if self.count == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -76,7 +76,7 @@ class Processes:
             gradient.copy_(part.view_as(gradient))
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether it is so in any process, the same answer in all."""
+        """Whether `flag` is true in any process; all get the same answer."""
         return flag if self.count == 1 else bool(self.average(torch.tensor(float(flag), device=device)) > 0)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_requested() -> Iterator:
-    """A function that says whether Ctrl-C or a termination signal has come; a second one ends the process."""
+    """Yields a function that says whether Ctrl-C or a termination signal has come; a second one ends the process."""
     came: list[int] = []
 
     def on_signal(number: int, _frame: object) -> None:

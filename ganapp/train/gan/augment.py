@@ -10,7 +10,7 @@ from ganapp.train.parallel import Draws
 
 Augmentation = Literal["colour", "translation", "cutout"]
 POLICY: tuple[Augmentation, ...] = ("colour", "translation", "cutout")
-MAX_P = 0.8  # augmentations stay learnable as such, and do not leak into the fakes, while some images go without
+MAX_P = 0.8  # as long as some images go without, augmentations can be told from content and do not leak into fakes
 
 SHIFT = 1 / 8  # of the side
 HOLE = 1 / 2  # of the side
@@ -19,8 +19,9 @@ HOLE = 1 / 2  # of the side
 def augment(x: Tensor, p: Tensor | float, policy: tuple[Augmentation, ...], draws: Draws) -> Tensor:
     """x [N, C, H, W] in [-1, 1], premultiplied when C is 4, with each augmentation applied to a share p of it.
 
-    DiffAugment (Zhao et al. 2020, arXiv:2006.10738) in premultiplied colours: what moves in or is cut out is
-    transparent (grey without alpha), and no colour exceeds its alpha afterwards. The gradient reaches x.
+    DiffAugment (Zhao et al. 2020, arXiv:2006.10738) in premultiplied colours: the areas that a shift uncovers or a
+    cutout empties are transparent (grey without alpha), and no colour exceeds its alpha afterwards. The gradient
+    reaches x.
     """
     N = len(x)
     for name in policy:
@@ -39,7 +40,7 @@ def colour(x: Tensor, draws: Draws) -> Tensor:
     rgb = rgb + (brightness - 0.5) * a
     grey = rgb.mean(1, keepdim=True)
     rgb = grey + (rgb - grey) * (saturation * 2)
-    # The mean colour of what shows: of the premultiplied sum over the sum of alpha.
+    # The mean colour of what shows: the premultiplied sum over the sum of alpha.
     mean = rgb.mean((1, 2, 3), keepdim=True) / a.mean((1, 2, 3), keepdim=True).clamp_min(1e-3)
     rgb = mean * a + (rgb - mean * a) * (contrast + 0.5)
     rgb = torch.minimum(rgb.clamp_min(0), a)
@@ -59,7 +60,7 @@ def translate(x: Tensor, draws: Draws) -> Tensor:
 
 
 def cutout(x: Tensor, draws: Draws) -> Tensor:
-    """A square of HOLE of the side emptied in each image; it may reach over the edge."""
+    """Each image with an empty square, HOLE of the side wide, which may reach over the edge."""
     N, _, H, W = x.shape
     size = round(H * HOLE)
     centre = draws.uniform(N, 2) * H  # [N, 2]
@@ -78,9 +79,9 @@ def overfitting(train: Tensor | float, held_out: Tensor | float, fake: Tensor | 
     """r_v = (D_train - D_held_out) / (D_train - D_fake) of mean logits: 0 without overfitting, 1 when D knows
     its training images by heart and takes held-out ones for fakes.
 
-    Karras et al. 2020, arXiv:2006.06676, eq. 1. A ratio of differences needs no zero of the logits, so it holds
-    for relativistic losses too, which r_t, the share of positive logits, does not. Of tensors it is not finite where
-    D tells nothing apart.
+    Karras et al. 2020, arXiv:2006.06676, eq. 1. A ratio of differences does not depend on where the logits have
+    their zero, so it holds for relativistic losses too; r_t, the share of positive logits, does not. With tensors the
+    result is not finite where D tells nothing apart.
     """
     return (train - held_out) / (train - fake)
 

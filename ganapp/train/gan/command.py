@@ -24,7 +24,7 @@ class TrainArgs:
     resume: bool = False
     """Go on with the run in OUT, with the settings stored there."""
     preset: Literal[tuple(PRESETS)] = "default"
-    """Settings to start from, architecture included; the options below change one each."""
+    """Settings to start from, architecture included; each of the options below changes one of them."""
     kimg: float = float("inf")
     """Stop after this many thousand images, resumed parts included."""
     minutes: float = float("inf")

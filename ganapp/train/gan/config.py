@@ -1,4 +1,4 @@
-"""What can be chosen about a training run, and the presets."""
+"""The settings of a training run, and the presets."""
 
 import json
 import math
@@ -35,9 +35,9 @@ class TrainConfig:
     penalty_every: int = 8
     """Steps between two penalties; their weight grows by the same factor."""
     smooth_real: float = 0.0
-    """bce: reals count as real by 1 less this (one-sided label smoothing)."""
+    """bce: the target of real images is 1 less this (one-sided label smoothing)."""
     noisy_labels: float = 0.0
-    """bce: each image's label is off by a random amount of up to this, 0.5 at most."""
+    """bce: each image's target is off by a random amount of up to this, 0.5 at most."""
     batch: int = 32
     lr: float = 2.5e-3
     """Learning rate of Adam."""
@@ -48,7 +48,7 @@ class TrainConfig:
     lr_hold_kimg: float = 0.0
     """The learning rate stays for this long..."""
     lr_half_life_kimg: float = math.inf
-    """...then falls by half over each of these, which settles flat colours; inf keeps it."""
+    """...then halves over every such span, which settles flat colours; inf keeps it constant."""
     flip: bool = False
     """Mirror half of the real images; only for art without a left and a right."""
     augment: Literal["none", "fixed", "adaptive"] = "none"
@@ -62,7 +62,7 @@ class TrainConfig:
     adapt_kimg: float = 100.0
     """Images over which the adaptive probability can rise from 0 to 1."""
     holdout: float = 0.05
-    """Share of the pictures never trained on, which overfitting is measured by."""
+    """Share of the pictures that are kept out of training, to measure overfitting by."""
     style_mixing: float = 0.3
     """Share of images made from two latents, where the network has styles."""
     label_dropout: float = 0.4
@@ -144,7 +144,7 @@ class TrainConfig:
         return cls(network=kind(**network), **values)
 
 
-# Flat art in colours of its own, and more steps of fewer images, which is what little compute is best spent on.
+# A palette suits flat art. With little compute, many steps on small batches gain most.
 DEFAULT = TrainConfig(network=StyleGAN2Config(palette=16, noise=False), batch=16)
 # The recipe of Radford et al. 2015, sec. 4, as people know it: no average of the weights, no penalty.
 CLASSIC = replace(

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from ganapp.train.gan.progress import best
 from ganapp.train.gan.runlog import Columns, RunLog
 
-# Told apart by every kind of colour vision (Okabe and Ito 2008), and in grey by their lightness.
+# Every kind of colour vision tells these apart (Okabe and Ito 2008); printed in grey they differ in lightness.
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 INK, GREY, FAINT, ALARM = "#222222", "#6b6b6b", "#e3e3e3", "#b3261e"
 
@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel of the picture; `limits` None follow the data."""
+    """A panel of the picture; `limits` of None follow the data."""
 
     title: str
     unit: str
@@ -116,7 +116,7 @@ def draw_curves(log: RunLog, title: str) -> bytes | None:
 
 def panels(log: RunLog) -> list[tuple[Panel, Columns]]:
     """The panels for which the log has numbers, each with its table."""
-    watched = WATCHED if _has(WATCHED, log.training) else LOGITS  # r_v is these logits, freed of their drift
+    watched = WATCHED if _has(WATCHED, log.training) else LOGITS  # r_v is made of these logits, without their drift
     all_of_them = [(KID, log.quality), (COVERAGE, log.quality)]
     all_of_them += [(panel, log.training) for panel in (LOSSES, watched, SPEED)]
     return [(panel, table) for panel, table in all_of_them if _has(panel, table)]
@@ -132,7 +132,7 @@ def draw_panel(axes: Axes, panel: Panel, table: Columns, end: float, last: bool)
         if line.raw and not few:
             axes.plot(kimg, values, color=line.colour, alpha=0.22, linewidth=0.7)
         smooth = running_mean(values) if panel not in (KID, COVERAGE) else values
-        known = np.isfinite(smooth)  # a line is not to break where other lines of the log have other numbers
+        known = np.isfinite(smooth)  # lines of the log that lack this number must not break the curve
         marker = "o" if (few and panel in (KID, COVERAGE)) or known.sum() == 1 else ""
         axes.plot(
             kimg[known], smooth[known], color=line.colour, linestyle=line.dash, linewidth=1.8,
@@ -140,8 +140,8 @@ def draw_panel(axes: Axes, panel: Panel, table: Columns, end: float, last: bool)
         )  # fmt: skip
         drawn.append(values)
     axes.set_ylabel(panel.unit, size=9.5)
-    axes.yaxis.set_label_coords(-0.095, 0.5)  # under one another
-    axes.set_xlim(0, end * 1.015)  # a mark on the last image is whole
+    axes.yaxis.set_label_coords(-0.095, 0.5)  # aligned from panel to panel
+    axes.set_xlim(0, end * 1.015)  # a mark on the last image is not cut off
     axes.tick_params(length=0, labelsize=9.5, labelbottom=last)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     scale(axes, panel, np.concatenate(drawn))
@@ -150,7 +150,7 @@ def draw_panel(axes: Axes, panel: Panel, table: Columns, end: float, last: bool)
 
 
 def head(axes: Axes, panel: Panel, lift: float) -> None:
-    """The title, and beside it, where no curve can run into it, the legend; both `lift` points above their place."""
+    """Add the title and, beside it, where no curve can run into it, the legend; `lift` raises both, in points."""
     axes.set_title(panel.title, loc="left", size=10.5, weight="bold", pad=9 + lift)
     if len(axes.get_legend_handles_labels()[0]) > 1:
         height = panel.height * 72  # points
@@ -161,7 +161,7 @@ def head(axes: Axes, panel: Panel, lift: float) -> None:
 
 
 def scale(axes: Axes, panel: Panel, values: np.ndarray) -> None:
-    """Limits of y that show the run and not its wildest step, and below the best KID leave room for its label."""
+    """Set limits of y that show the run and not its wildest step, with room for a label below the best KID."""
     values = values[np.isfinite(values)]
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     if panel.limits:
@@ -182,7 +182,7 @@ def scale(axes: Axes, panel: Panel, values: np.ndarray) -> None:
 
 
 def mark(axes: Axes, log: RunLog, end: float, is_kid: bool, numbers: bool) -> None:
-    """The best checkpoint, with its KID where that is drawn, and the findings, by number above the first panel."""
+    """Mark the best checkpoint, with its KID in KID's panel, and the findings, with numbers above the first panel."""
     kids = log.quality.get("kid", [])
     if any(kid is not None for kid in kids):
         i = best([float("nan") if kid is None else kid for kid in kids])
@@ -224,12 +224,12 @@ def footnotes(findings: Sequence[dict]) -> list[str]:
 
 
 def column(table: Columns, name: str) -> np.ndarray:
-    """A column as float64 [N], nan for what it lacks, also when the table has none of it."""
+    """A column as float64 [N], nan where a number is missing; all nan if the table lacks the column."""
     return np.array(table.get(name, [None] * len(table["seen"])), float)
 
 
 def running_mean(values: np.ndarray) -> np.ndarray:
-    """The mean of about 2% of the values around each, of those that are known; nan where none is."""
+    """Each value as the mean of the known ones among the 2% around it; nan where none is known."""
     reach = len(values) // 100
     known = np.isfinite(values)
     sums, counts = (np.concatenate([[0], np.cumsum(x)]) for x in (np.where(known, values, 0), known))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LOG_STEPS = 32  # reading the losses waits for the device
 BAD_STEPS = 8  # non-finite steps in a row after which the last good checkpoint comes back
-RESTORES = 3  # times in a row; then the settings are at fault
+RESTORES = 3  # restorations in a row, after which the settings must be at fault
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Run:
     def judge(self) -> "Judge":
         from ganapp.train.gan.quality import (
             Judge,
-        )  # its libraries take seconds to load, and a mistyped option waits for none
+        )  # its libraries take seconds to load, and a mistyped option must not wait for them
 
         return Judge(self.dataset, self.train_on, self.held_out, self.cfg, self.device)
 
@@ -166,7 +166,7 @@ class Run:
         return Batch(*self.near.batch(index, self.device), held_out)
 
     def report(self, losses: Losses, rate: float, budget: Budget) -> str:
-        """Write a line of the log, look for what goes wrong; how the run stands, in words."""
+        """Write a line of the log and look for what goes wrong. Returns how the run stands, in words."""
         values = {name: float(value) for name, value in vars(losses).items() if value is not None}
         values = {name: value for name, value in values.items() if math.isfinite(value)}
         watch = self.state.watch.numbers()
@@ -184,7 +184,7 @@ class Run:
         return f"{shown}, {rate:.0f} img/s, {duration(left)} left"
 
     def warn(self, quality: Quality | None) -> None:
-        """Ask the monitor what goes wrong, and say it."""
+        """Ask the monitor what goes wrong, and log its findings."""
         watch = self.state.watch.numbers()
         signals = Signals(
             seen=self.state.seen,
@@ -216,7 +216,7 @@ class Run:
         return self.best[1] > 0 and self.state.seen - self.best[1] >= budget.patience * 1000
 
     def save(self) -> None:
-        """Write the checkpoint. Raises ValueError, and leaves the one before, when a weight is not finite."""
+        """Write the checkpoint. Raises ValueError and keeps the previous one when a weight is not finite."""
         if self.state.processes.any(not self.state.finite(), self.device):
             raise self.diverged()
         if self.recorder:
@@ -258,7 +258,7 @@ class Run:
 
 
 def batch_at(count: int, batch: int, seed: int, seen: int) -> Tensor:
-    """Indices [batch] of the pictures to show after `seen` images: a new permutation each epoch, its odd end left out.
+    """Indices [batch] of the pictures to show after `seen` images: a new permutation each epoch, whole batches only.
 
     A function of its arguments alone, so a resumed run meets the same pictures.
     """

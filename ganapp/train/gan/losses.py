@@ -12,7 +12,7 @@ def discriminator_loss(
 
     nonsaturating: Goodfellow et al. 2014, arXiv:1406.2661, sec. 3.
     bce: the same with soft targets, floats or shaped as the logits; `real_target` below 1 is one-sided label
-    smoothing (Salimans et al. 2016, arXiv:1606.03498, sec. 3.4). The other kinds look at no target.
+    smoothing (Salimans et al. 2016, arXiv:1606.03498, sec. 3.4). The other kinds ignore the targets.
     hinge: Lim & Ye 2017, arXiv:1705.02894, eq. 3.
     relativistic: each real is compared with one fake (Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 4;
     paired as in Huang et al. 2024, arXiv:2501.05441, eq. 2).
@@ -55,6 +55,6 @@ def gradient_penalty(D: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     """
     x = x.detach().requires_grad_(True)
     logits = D(x, labels)
-    logit = logits.view(len(x), -1).mean(1)  # of an image judged by patches, their mean
+    logit = logits.view(len(x), -1).mean(1)  # where D judges patches, the mean over those of an image
     (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
     return gradient.float().square().sum((1, 2, 3)).mean()

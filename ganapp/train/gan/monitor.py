@@ -15,8 +15,8 @@ ALWAYS_AHEAD = 0.99  # of pairs ordered rightly: healthy runs touch it in their 
 CERTAIN = 10.0  # logits between D_train and D_fake, odds of 20,000 to 1: healthy runs are at 2 to 5
 STALLED_FOR = 3  # measurements without a gain: one or two may be noise
 COLLAPSED = 0.75  # of the spread of real images: four pictures over and over have 0.7, healthy samples 0.95 and more
-LOST = 0.85  # of the widest spread so far: an untrained generator's is low too, but nothing was lost
-REAL, FEW = 0.5, 0.05  # precision over the one, recall under the other: healthy recall rises first
+LOST = 0.85  # of the widest spread so far: an untrained generator has a low one too, but has lost nothing
+REAL, FEW = 0.5, 0.05  # precision from REAL on with recall up to FEW: in healthy runs recall rises first
 TRADE = 4  # measurements over which recall may be traded for precision
 LESS_RECALL = 0.1  # with a thousand samples of each, both shares scatter by about 0.02
 MORE_PRECISION = 0.05
@@ -177,7 +177,8 @@ def r_v(signals: Signals) -> float | None:
     return value if math.isfinite(value) else None
 
 
-# What follows judges one failure each: its evidence, "" when all is well, or None when the signals do not say.
+# Each function below judges one failure. It returns the evidence, "" when all is well, or None when the signals do
+# not say.
 
 
 def overfits(monitor: Monitor, signals: Signals) -> str | None:
@@ -198,7 +199,7 @@ def overpowers(monitor: Monitor, signals: Signals) -> str | None:
         return None
     value = r_v(signals)
     if value is not None and value >= OVERFITTING:
-        return None  # it wins by heart, not by strength, and that is `overfits`
+        return None  # it wins because it knows the pictures by heart, which `overfits` judges
     if monitor.ahead_since is None:
         return ""
     wins = (
@@ -237,7 +238,7 @@ def collapses(monitor: Monitor, signals: Signals) -> str | None:
 
 
 def memorises(monitor: Monitor, signals: Signals) -> str | None:
-    """By the distances that Meehan et al. 2020, arXiv:2004.05675, sec. 3, compare."""
+    """Judges by the distances that Meehan et al. 2020, arXiv:2004.05675, sec. 3, compare."""
     fake, held_out = signals.quality.nearest_fake, signals.quality.nearest_held_out
     if not fake < COPIES * held_out:
         return ""
@@ -346,7 +347,7 @@ RULES = (
 
 
 def _rise(values: Sequence[float]) -> float:
-    """From the mean of the first half to the mean of the second: single measurements scatter."""
+    """The mean of the second half less the mean of the first: single measurements scatter."""
     half = len(values) // 2
     return sum(values[half:]) / (len(values) - half) - sum(values[:half]) / half
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 GAIN = 0.05  # of KID: over three measurements healthy runs gain twice that, late ones too
-PAST = 0.1  # of the best KID, by which a later one is clearly worse
+PAST = 0.1  # of the best KID: a later one that is worse by this is clearly worse
 PAST_FOR = 3  # measurements in a row: one or two may be noise
 NOISE = 0.02  # of the highest KID of the run: a difference below it says nothing about two KIDs
 
@@ -19,7 +19,7 @@ def best(kids: Sequence[float]) -> int:
 
 
 def noise(kids: Sequence[float]) -> float:
-    """A difference of KIDs that says nothing. The unit of KID depends on the features, so the run itself gives it."""
+    """The difference of KIDs that says nothing, from the run's own KIDs, since their unit depends on the features."""
     return NOISE * max(map(abs, _finite(kids)), default=0.0)
 
 

@@ -20,15 +20,15 @@ from ganapp.train.parallel import Draws, Processes
 
 FEATURES = "efficientnet-lite0"  # needs no download
 CHUNK = 64  # pictures as floats at a time
-SPREAD = 128  # samples whose distances from each other are looked at
-THUMBNAIL = 32  # pixels a side of the pictures that nearest neighbours are looked for in
+SPREAD = 128  # samples whose distances from each other are measured
+THUMBNAIL = 32  # pixels a side of the copies among which nearest neighbours are searched
 LOOKED_THROUGH = 20_000  # training pictures at most, which bounds the memory
 
 
 class Judge:
     """Compares the averaged generator with a fixed set of real pictures, always by the same seeds and labels.
 
-    The features of the real pictures are taken once, when they are first needed.
+    The features of the real pictures are computed once, when they are first needed.
     """
 
     def __init__(self, dataset: Dataset, train_on: Tensor, held_out: Tensor, cfg: TrainConfig, device: torch.device):
@@ -83,7 +83,7 @@ class Judge:
             yield self.dataset.batch(part, torch.device("cpu"))[0]
 
     def augmented_pictures(self, p: float, seed: int) -> Iterator[Tensor]:
-        """The same as the discriminator sees them."""
+        """The same pictures, augmented as the discriminator sees them."""
         draws = Draws(torch.Generator().manual_seed(seed), Processes())
         for x in self.pictures():
             yield augment(x, p, self.policy, draws)

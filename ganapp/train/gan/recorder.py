@@ -67,7 +67,7 @@ CPU = torch.device("cpu")
 
 @torch.no_grad()
 def draw(G: torch.nn.Module, seeds: range, labels: Tensor) -> np.ndarray:
-    """uint8 images [N, H, W, C], one a seed with its row of labels [N, num_labels], as the app would show them."""
+    """Images uint8 [N, H, W, C], one for each seed and its row of labels [N, num_labels], as the app shows them."""
     device = next(G.parameters()).device
     z = torch.from_numpy(z_from_seeds(seeds, G.z_dim)).to(device)
     noise = torch.from_numpy(noise_from_seed(0, G.noise_dim)).to(device).expand(len(z), -1)

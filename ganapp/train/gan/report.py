@@ -218,7 +218,7 @@ def _last(values: list[float | None]) -> float | None:
 
 
 def _round_up(value: float) -> int:
-    """To two digits: 517 becomes 520."""
+    """The value rounded up to two digits: 517 becomes 520."""
     unit = 10 ** max(0, math.floor(math.log10(max(value, 1))) - 1)
     return math.ceil(value / unit) * unit
 
@@ -237,5 +237,5 @@ def _hours(seconds: float) -> str:
 
 
 def _line(text: str) -> str:
-    """On one line: a name or a sentence from outside must not begin a heading."""
+    """The text on one line: a name or a sentence from outside must not begin a heading."""
     return " ".join(text.split())

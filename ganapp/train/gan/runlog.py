@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganapp.train.log import whole_lines
 
-Columns = dict[str, list[float | None]]  # as long as each other; None where a line has no such number
+Columns = dict[str, list[float | None]]  # all of one length; None where a line has no such number
 
 
 @dataclass(frozen=True)

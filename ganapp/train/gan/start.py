@@ -1,4 +1,4 @@
-"""From a prepared dataset to a run in its folder, begun or resumed."""
+"""Begins or resumes a run in its folder, on a prepared dataset."""
 
 import logging
 from dataclasses import replace
@@ -27,8 +27,8 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
     """Train on the prepared dataset `data` into the folder `out` until the budget is spent or a signal comes.
 
     With `resume`, go on from the checkpoint in `out` with the settings stored there. Raises ValueError when
-    `out` holds a run that is not to be resumed, when there is none to resume, it learnt from other data or `cfg`
-    is neither the default nor what it has stored.
+    `out` holds a run that is not to be resumed, when there is none to resume, when the run learnt from other data, or
+    when `cfg` is neither the default nor the stored settings.
     """
     processes = Processes.launched()
     if not processes.main:
@@ -61,7 +61,7 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume and processes.main:
-        (out / BEST).unlink(missing_ok=True)  # of a run that was deleted or never reached a checkpoint
+        (out / BEST).unlink(missing_ok=True)  # left by a run that was deleted or never reached a checkpoint
     state = new_state(cfg, facts, target, processes)
     if tensors is not None:
         state.restore(tensors, facts.seen)

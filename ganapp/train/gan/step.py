@@ -83,7 +83,7 @@ class TrainState:
         }
 
     def finite(self) -> bool:
-        """Whether no number of it is NaN or infinite."""
+        """Whether every number of the state is finite."""
         return all(t.isfinite().all() for t in self.tensors().values() if t.is_floating_point())
 
     def restore(self, tensors: dict[str, Tensor], seen: int) -> None:
@@ -92,7 +92,7 @@ class TrainState:
         unpack_optimizer("opt_G", self.opt_G, tensors)
         unpack_optimizer("opt_D", self.opt_D, tensors)
         for name, value in vars(self.watch).items():
-            value.copy_(tensors.get(f"watch.{name}", value))  # a run from before there was a watch begins one
+            value.copy_(tensors.get(f"watch.{name}", value))  # a run from before there was a watch has none stored
         self.seen = seen
         if tensors["rng"].shape == self.rng.get_state().shape:
             self.rng.set_state(tensors["rng"])
@@ -130,7 +130,7 @@ def new_state(
     shape = (facts.resolution, facts.channels, facts.num_labels)
     G = model.generator(cfg.network, *shape).to(device, memory_format=torch.channels_last)
     D = model.discriminator(cfg.network, *shape).to(device, memory_format=torch.channels_last)
-    # Fused, Adam can leave out a step on the device itself, without a word to the host.
+    # Fused Adam can leave out a step on the device itself, so the host need not wait for the device.
     adam = {"betas": (cfg.beta1, cfg.beta2), "eps": 1e-8, "fused": True}
     return TrainState(
         G=G,
@@ -155,7 +155,7 @@ def train_step(state: TrainState, batch: Batch, attribute_sizes: list[int], cfg:
     """
     model, device = MODELS[cfg.architecture], batch.real.device
     draws = Draws(state.rng, state.processes)
-    torch.manual_seed(cfg.seed + state.seen)  # dropout knows only the global generator, which no checkpoint holds
+    torch.manual_seed(cfg.seed + state.seen)  # dropout draws from the global generator, which no checkpoint holds
     step, shown = state.seen // cfg.batch, len(batch.real) * state.processes.count
     for optimizer, factor in ((state.opt_G, 1.0), (state.opt_D, cfg.lr_D_factor)):
         for group in optimizer.param_groups:
@@ -223,7 +223,7 @@ def shown_to_D(x: Tensor, state: TrainState, cfg: TrainConfig, draws: Draws) -> 
 
 
 def targets(logits: Tensor, cfg: TrainConfig, draws: Draws) -> tuple[float | Tensor, float | Tensor]:
-    """What the discriminator is told of real and of fake images, for logits [N] or [N, P]."""
+    """The targets of the discriminator for real and for fake images, for logits [N] or [N, P]."""
     if cfg.noisy_labels:
         alpha = draws.uniform(len(logits), *[1] * (logits.ndim - 1)) * cfg.noisy_labels
         return noisy_targets(alpha)
@@ -231,7 +231,7 @@ def targets(logits: Tensor, cfg: TrainConfig, draws: Draws) -> tuple[float | Ten
 
 
 def update(optimizer: torch.optim.Optimizer, network: nn.Module, processes: Processes) -> Tensor:
-    """One step of the optimiser, left out when a gradient is not finite: then 1.0, else 0.0, as a 0-d tensor."""
+    """Take a step of the optimiser unless a gradient is not finite. Returns 1.0 if it was left out, else 0.0 (0-d)."""
     parameters = list(network.parameters())
     processes.average_gradients(parameters)
     sums = torch.stack([p.grad.sum() for p in parameters if p.grad is not None])
@@ -270,7 +270,7 @@ def watch(
 
 
 def generate(G: nn.Module, labels: Tensor, style_mixing: float, draws: Draws) -> Tensor:
-    """Fakes x [N, C, H, W] for labels [N, num_labels]; of a network with styles, a share is made of two latents.
+    """Fakes x [N, C, H, W] for labels [N, num_labels]; if the network has styles, some are mixed from two latents.
 
     Style mixing regularisation: Karras et al. 2019, arXiv:1812.04948, sec. 3.1.
     """
@@ -291,8 +291,8 @@ def generate(G: nn.Module, labels: Tensor, style_mixing: float, draws: Draws) ->
 def drop_labels(labels: Tensor, sizes: list[int], share: float, draws: Draws) -> Tensor:
     """`labels` [N, num_labels] with the blocks (of `sizes`) of some attributes zeroed, which reads as "any".
 
-    Of a `share` of the rows, each attribute is hidden with a chance drawn for the row; a further
-    `share` * ALL_HIDDEN / (1 - ALL_HIDDEN) of the rows loses them all, as a visitor who chooses nothing asks.
+    In a `share` of the rows each attribute is hidden with a chance that is drawn for the row. A further
+    `share` * ALL_HIDDEN / (1 - ALL_HIDDEN) of the rows loses all attributes, like a request that chooses none.
     """
     if not sizes or not share:
         return labels
@@ -307,7 +307,7 @@ def drop_labels(labels: Tensor, sizes: list[int], share: float, draws: Draws) ->
 
 @lru_cache(maxsize=4)
 def attribute_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
-    """int64 [num_labels]: which attribute each label is a value of. It is made once, as a GPU waits for the host."""
+    """int64 [num_labels]: the attribute that each label is a value of, kept because making it holds up a GPU."""
     return torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)).to(device)
 
 

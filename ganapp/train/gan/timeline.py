@@ -21,7 +21,7 @@ PAPER, STRIP, INK, TRACK, DONE = (236, 236, 236), (250, 250, 250), (34, 34, 34),
 
 
 def grids(samples: Path, last_kimg: int) -> list[tuple[int, Path]]:
-    """The grids in the folder as (kimg, path), in order; those past `last_kimg` are of a part that was undone."""
+    """The grids in the folder as (kimg, path), in order, without those past `last_kimg`, which a resumed run undid."""
     found = ((path.stem, path) for path in samples.glob("*.png"))
     numbered = sorted((int(stem), path) for stem, path in found if re.fullmatch(r"\d{6,}", stem))
     return [(kimg, path) for kimg, path in numbered if kimg <= last_kimg]
@@ -30,7 +30,8 @@ def grids(samples: Path, last_kimg: int) -> list[tuple[int, Path]]:
 def draw_timeline(found: Sequence[tuple[int, Path]]) -> bytes | None:
     """An MP4 of the grids (kimg, path), each a labelled frame, and a hold on the last; None without any grid.
 
-    It lasts SECONDS at most: more grids go by faster, and of still more some are left out, never the first or last.
+    It lasts SECONDS at most: many grids go by faster, and if there are still too many, some between the first and the
+    last are left out.
     Raises ValueError as `frames`.
     """
     if not found:
@@ -41,7 +42,7 @@ def draw_timeline(found: Sequence[tuple[int, Path]]) -> bytes | None:
 
 
 def choose(found: Sequence[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """As many of the grids as FASTEST shows in time, evenly spread."""
+    """The grids, or as many as can be shown in time at FASTEST, evenly spread."""
     most = FASTEST * (SECONDS - HOLD)
     if len(found) <= most:
         return list(found)

@@ -1,4 +1,4 @@
-"""What can be chosen about an upscaler's training."""
+"""The settings of an upscaler's training."""
 
 import json
 import math
@@ -24,16 +24,16 @@ class UpscalerConfig:
     patch: int = 48
     """Pixels a side of the small patches."""
     doodles: float = 0.4
-    """Share of the patches that are drawn at random, so that it serves other drawings than yours as well."""
+    """Share of the patches that are random drawings, so that the upscaler suits other drawings than yours too."""
     lr: float = 1e-3
-    """Highest learning rate of Adam, which has the first and the last layer and the biases..."""
+    """Highest learning rate of Adam, which trains the first and the last layer and the biases..."""
     muon_lr: float = 5e-3
-    """...and of Muon, which has the rest and learns twice as fast; both are reached after the warm-up."""
+    """...and of Muon, which trains the rest and learns twice as fast; both are reached after the warm-up."""
     warmup_kimg: float = 0.5
     ema_kimg: float = 2.2
     """Half-life of the average of the weights, but never longer than a tenth of the patches seen."""
     holdout: float = 0.02
-    """Share of the pictures never trained on, which progress is measured by."""
+    """Share of the pictures that are kept out of training, to measure progress by."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
     report_kimg: float = 5.0
@@ -67,7 +67,7 @@ class UpscalerConfig:
         if values.pop("architecture") != "carn":
             raise ValueError("this checkpoint is not an upscaler's")
         network = values.pop("network")
-        values.setdefault("doodles", 0.0)  # which a run from before there were any learnt without
+        values.setdefault("doodles", 0.0)  # a run from before there were doodles learnt without them
         for wanted, given in ((cls, values), (CARNConfig, network)):
             unknown = given.keys() - {f.name for f in fields(wanted)}
             if unknown:

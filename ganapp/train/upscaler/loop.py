@@ -119,11 +119,11 @@ class UpscalerRun:
 
 
 def enlarged(images: np.ndarray, scale: int) -> np.ndarray:
-    """uint8 [N, H * scale, W * scale, 3] of uint8 [N, H, W, 3] by bicubic interpolation."""
+    """Images uint8 [N, H, W, 3] enlarged to uint8 [N, H * scale, W * scale, 3] by bicubic interpolation."""
     size = (images.shape[2] * scale, images.shape[1] * scale)
     return np.stack([resize(image, size, Image.Resampling.BICUBIC) for image in images])
 
 
 def mean_psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean over pictures uint8 [N, H, W, C] of their PSNR in dB, of which 60 is as good as equal."""
+    """Mean PSNR in dB of pictures uint8 [N, H, W, C]; each counts as at most 60, which is as good as equal."""
     return float(np.mean([min(psnr(*pair), 60.0) for pair in zip(a, b, strict=True)]))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 MOMENTUM = 0.95
-RMS = 0.2  # of an update at a learning rate of 1, as Adam's updates have: one scale for both
+RMS = 0.2  # of an update at a learning rate of 1, about as in Adam, so that one scale of rates suits both
 
 
 class Muon(torch.optim.Optimizer):
@@ -12,7 +12,7 @@ class Muon(torch.optim.Optimizer):
 
     Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". A convolution counts as the
     matrix [c_out, c_in * kernel]. The size of an update is that of Liu et al. 2025, arXiv:2502.16982, eq. 4.
-    With a tensor `found_inf` that is not 0, a step changes nothing, as one of fused Adam does.
+    A step changes nothing while the tensor `found_inf` is not 0, as in fused Adam.
     """
 
     found_inf: Tensor | None = None
@@ -35,7 +35,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def put(old: Tensor, new: Tensor, unless: Tensor | None) -> None:
-    """Copy `new` over `old`, but where the 0-d tensor `unless` is not 0. Nobody waits to know whether it is."""
+    """Copy `new` over `old` unless the 0-d tensor `unless` is not 0, which the host need not wait to know."""
     old.copy_(new if unless is None else torch.where(unless == 0, new, old))
 
 

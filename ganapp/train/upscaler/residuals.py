@@ -10,11 +10,11 @@ from ganapp.serve.generator import open_generator
 
 COUNT = 64  # samples
 GROUND = (128, 128, 128)
-EDGE = 32  # grey levels between neighbours of the smoothed picture; there a difference is drawing, not error
+EDGE = 32  # grey levels between neighbours of the smoothed picture; above, a difference is drawing, not error
 
 
 def residuals_of(bundle: Path, count: int = COUNT) -> np.ndarray:
-    """int8 [N, H, W, 3]: how samples of the weights folder `bundle` differ from themselves smoothed, edges left out.
+    """int8 [N, H, W, 3]: samples of the weights folder `bundle` less their smoothed copies, 0 at edges.
 
     Raises BundleError when the folder holds no usable generator.
     """

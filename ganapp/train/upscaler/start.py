@@ -1,4 +1,4 @@
-"""From folders of pictures to a run in its folder, begun or resumed."""
+"""Begins or resumes a run in its folder, on folders of pictures."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def train_upscaler(
     """Train an upscaler on the clean pictures in the folders `data`, into the folder `out`, until `cfg.kimg`.
 
     `samples` are weights folders of generators whose errors it learns to remove, `init` is a run to begin from
-    and `minutes` when to stop for now; `workers` processes draw patches ahead, None is as many as suit the device.
+    and `minutes` when to stop for now; `workers` processes draw patches ahead, by default as many as suit the device.
     With `resume`, go on from the checkpoint in `out` with its settings. Raises ValueError when `out` holds a run that
     is not to be resumed, or there is none to resume, or other settings are asked for, or there is nothing to learn
     from.
@@ -45,7 +45,7 @@ def train_upscaler(
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
     if not data:
         raise ValueError("name a folder of pictures to learn from, or several")
-    data = tuple(sorted(data, key=Path.resolve))  # in whatever order they are given
+    data = tuple(sorted(data, key=Path.resolve))  # so that their order does not matter
     pictures = Pictures.of(*data)
     given = " ".join(map(str, data))
     facts = facts_of(data, pictures, samples)
@@ -78,7 +78,7 @@ def train_upscaler(
     residuals = [residuals_of(bundle) for bundle in samples]
     if workers is None:
         workers = min(WORKERS, usable_cpus()) if target.type == "cuda" else 0
-    pictures.cache = CACHE // max(1, workers)  # each keeps some
+    pictures.cache = CACHE // max(1, workers)  # each process keeps a part
     recipe = Recipe(pictures, train_on, cfg.batch, cfg.patch, cfg.network.scale, cfg.seed, cfg.doodles, residuals)
     run = UpscalerRun(state, cfg, facts, recipe, held_out, out, workers)
     log.info("%s: %d pictures, %d of them held out; %s, %s", given, len(pictures), len(held_out), target, cfg.precision)
@@ -91,7 +91,7 @@ def train_upscaler(
 def facts_of(data: tuple[Path, ...], pictures: Pictures, samples: tuple[Path, ...]) -> UpscalerFacts:
     """What a new run on these pictures begins with; a folder that `prepare` made tells its licence.
 
-    Of several licences all are named; if one is not known, that of the whole is not.
+    If there are several licences, all are named; if one of them is unknown, the licence is left empty.
     """
     told = [{"name": folder.resolve().name, **_record(folder / RECORD)} for folder in data]
     licences = [record.get("licence", "") for record in told]

@@ -1,4 +1,4 @@
-"""Training an upscaler: its settings, its state, and one step."""
+"""The state of an upscaler in training, and one step of it."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ CLIP = 1.0  # norm of the gradient
 
 @dataclass
 class UpscalerState:
-    """What a run changes: the network, the average of its weights that is shown, its optimisers, patches shown."""
+    """What a run changes: the network, the average of its weights, the optimisers, and the patches shown."""
 
     net: CARN
     ema: CARN
@@ -37,7 +37,7 @@ class UpscalerState:
         ema.requires_grad_(False)
         inner = [p for p in net.trunk.parameters() if p.ndim == 4]
         outer = [p for p in net.parameters() if all(p is not each for each in inner)]
-        # Fused, Adam can leave out a step on the device itself, without a word to the host.
+        # Fused Adam can leave out a step on the device itself, so the host need not wait for the device.
         return cls(net, ema, torch.optim.Adam(outer, betas=(0.9, 0.99), fused=True), Muon(inner))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -74,7 +74,7 @@ def fits(tensors: dict[str, Tensor], name: str, tensor: Tensor) -> bool:
 
 
 def train_step(state: UpscalerState, pairs: Pairs, cfg: UpscalerConfig) -> Tensor:
-    """One update on a batch of pairs: mean absolute error, in [0, 1], as a detached 0-d tensor.
+    """One update on a batch of pairs. Returns the mean absolute error of values in [0, 1], as a detached 0-d tensor.
 
     A step whose loss or gradient is not finite changes nothing.
     """
@@ -89,7 +89,7 @@ def train_step(state: UpscalerState, pairs: Pairs, cfg: UpscalerConfig) -> Tenso
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(state.net.parameters(), CLIP)
     state.seen += len(small)
-    # The absolute error of what is not a number has a gradient of 0.
+    # The absolute error of NaN has a gradient of 0, so the loss is checked as well.
     bad = (~(norm + loss).isfinite()).float().detach()
     for optimizer in (state.adam, state.muon):
         optimizer.grad_scale, optimizer.found_inf = None, bad
