@@ -13,6 +13,7 @@ from test_train_upscaler import TINY
 from test_train_upscaler_step import fresh, pairs
 from torch import Tensor
 
+from ganapp.data import feed
 from ganapp.data.patches import Pairs
 from ganapp.models.carn import CARNConfig
 from ganapp.pictures.png import save_png
@@ -100,13 +101,13 @@ def test_a_seed_shows_patches_of_its_own(seed: int, shown: Callable):
 @pytest.mark.parametrize("share, count", [(0.1, 2), (0.4, 8)])
 def test_pictures_held_out_are_never_shown(share: float, count: int, shown: Callable, monkeypatch: pytest.MonkeyPatch):
     asked: list[tuple[bool, set[int]]] = []
-    draw = loop.draw_pairs
+    draw = feed.draw_pairs
 
     def watched(pictures: object, index: np.ndarray, *rest: object) -> Pairs:
         asked.append((len(index) == loop.WATCHED, set(index.tolist())))
         return draw(pictures, index, *rest)
 
-    monkeypatch.setattr(loop, "draw_pairs", watched)
+    monkeypatch.setattr(feed, "draw_pairs", watched)
     shown(holdout=share, kimg=0.4)
     held_out = set().union(*(index for watching, index in asked if watching))
     trained = set().union(*(index for watching, index in asked if not watching))
