@@ -55,7 +55,7 @@ def numbers(value: Raw, name: str, low: int, high: int, fewest: int, most: int) 
         items = list(value)
     else:
         raise ValueError(f"{name} must be a list such as 1, 5, 8-11, not {_shown(value)}")
-    # The items first, as far as the count allows: the word in "1, x" is what is wrong, and not their number.
+    # The items are checked before their number, as far as it allows: in "1, x" the word is what is wrong.
     checked = [whole(item, name, low, high) for item in items[: most + 1]]
     if len(items) > most:
         raise ValueError(f"{name} must be at most {most} numbers")
@@ -70,7 +70,7 @@ def seeds(value: Raw, name: str, fewest: int, most: int) -> list[int]:
 
 
 def labels(value: Raw) -> dict[str, str]:
-    """Chosen values by attribute, without those that are "any"; as an object, or as one in JSON. Raises ValueError.
+    """Chosen values by attribute, without those that are "any"; given as an object or as JSON. Raises ValueError.
 
     Whether the model has such attributes and values is for `GeneratorSpec.labels` to say.
     """
@@ -100,7 +100,7 @@ def _number(value: Raw, wanted: str) -> int | float:
 
 
 def _items(text: str, name: str, most: int) -> Sequence[int | str]:
-    """What the commas (or spaces) part, ranges spelt out; a few more than `most` at the longest."""
+    """The items between commas (or spaces), with ranges spelt out; it stops as soon as there are more than `most`."""
     items: list[int | str] = []
     spaced = " ".join(text[:MAX_TEXT].split())  # single blanks: among many the pattern would take quadratic time
     for item in re.split("[,; ]+", re.sub(r" ?[-–] ?(?=\d)", "-", spaced)):

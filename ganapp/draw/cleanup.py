@@ -22,7 +22,7 @@ MAX_PIXELS = 2**26  # of a result
 
 
 def names_of(model: Raw) -> list:
-    """The names in "a, b"; whether they are any is for the library to say."""
+    """The names in "a, b"; the library checks whether there are such models."""
     if model is None:
         return []
     return [name for item in model.split(",") if (name := item.strip())] if isinstance(model, str) else [model]
@@ -58,10 +58,10 @@ def colours_of(colours: Raw, name: str, models: Models) -> int | tuple[str, ...]
 
 
 def upscaler_names(model: Raw, name: str, models: Models) -> str:
-    """The names of upscalers as "a, b", each of them there."""
+    """The names of upscalers as "a, b", all of them in the library."""
     names = names_of(model)
     for each in names:
-        models.library.upscaler_spec(each)  # which says what is wrong
+        models.library.upscaler_spec(each)  # raises an error that says what is wrong
     return ", ".join(names)
 
 
@@ -78,10 +78,10 @@ def method_of(method: Raw, name: str, models: Models) -> str:
 class Cleanup(Record):
     """How to enlarge, clean and finish a picture; spelt alike in an API call, on the command line and in a PNG.
 
-    `size` is the longer side in pixels ("631"), or width and height ("631x400"); empty, `scale` counts. `model` names
-    the upscalers to choose from by how much there is to enlarge ("a, b"), all of them if it is empty. `colours` is the
-    size of a palette, 0 for any colours, or the palette itself as "#rrggbb"; `corners` the radius of rounded corners in
-    percent of the shorter side.
+    `size` is the longer side in pixels ("631"), or width and height ("631x400"); if it is empty, `scale` counts.
+    `model` names the upscalers to choose from by how much there is to enlarge ("a, b"), all of them if it is empty.
+    `colours` is the size of a palette, 0 for any colours, or the palette itself as "#rrggbb"; `corners` is the radius
+    of rounded corners in percent of the shorter side.
     """
 
     kind: ClassVar[str] = "cleanup"
@@ -109,7 +109,7 @@ class Cleanup(Record):
 
     @classmethod
     def spec_of(cls, library: Library, values: Mapping[str, Raw]) -> None:
-        """None: no generator is drawn with."""
+        """None: a clean-up draws with no generator."""
 
     def target(self, width: int, height: int) -> tuple[int, int]:
         """Width and height that a picture of this size gets. Raises ValueError if they are too many pixels."""
@@ -135,8 +135,8 @@ class Cleanup(Record):
     def record(self, source: Mapping | None = None, cut_out: str | None = None, picture: str | None = None) -> str:
         """The JSON that goes into the result's PNG.
 
-        `source` is the record that the picture itself came with, `picture` the name of its file, `cut_out` that of
-        the picture whose cut-out it got.
+        `source` is the record that the picture itself came with, `picture` the name of its file, `cut_out` the name
+        of the file whose cut-out it got.
         """
         more: dict[str, object] = {}
         if picture:

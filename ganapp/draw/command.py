@@ -67,7 +67,7 @@ def run_one(
     draw: Callable[[Library, Path, dict[str, Any]], bytes],
     without: tuple[str, ...] = (),
 ) -> None:
-    """Parse and draw what is one file."""
+    """Parse and draw one file."""
     out = (tyro.conf.Positional[Path], tyro.MISSING, "File to write.")
     kind = options(record, doc, {"model": MODEL, "out": out, **WHERE}, without=("model", *without))
     asked: Any = tyro.cli(kind, prog=prog, args=args)
@@ -92,7 +92,7 @@ def drawn_walk(library: Library, out: Path, values: dict[str, Any]) -> bytes:
 
 
 def spans(seeds: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """First seed and number of each run of consecutive seeds, in order, none longer than a sample may be."""
+    """First seed and length of each run of consecutive seeds, in order, none longer than a sample may be."""
     steps = count()
     for _, group in groupby(dict.fromkeys(seeds), key=lambda seed: seed - next(steps)):
         run = list(group)

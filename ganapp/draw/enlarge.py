@@ -27,8 +27,8 @@ from ganapp.serve.upscaler import Progress
 MAX_MADE = 2**28  # pixels that the network may make before they are reduced to the result's
 MAX_PASSES = 2  # through a network, one after the other
 STRIP = 2**20  # pixels blended at a time
-FEW_COLOURS = 64  # drawn in squares a picture has no more; smoothed edges alone make hundreds
-SPRITE = 32  # pixels a side, and colours, that pixel art has at most of if nothing else tells; icons have more
+FEW_COLOURS = 64  # a picture drawn in squares has no more; smoothed edges alone make hundreds
+SPRITE = 32  # a picture of at most so many pixels a side, in at most so many colours, is pixel art; icons have more
 
 
 Method = Literal["network", "pixel-art", "lanczos"]
@@ -36,9 +36,9 @@ Method = Literal["network", "pixel-art", "lanczos"]
 
 @dataclass(frozen=True)
 class Result:
-    """A picture at its new size, uint8 [H, W, 3 or 4]: `cleaned` as `method` made it, of the `image` that came.
+    """A picture at its new size: `cleaned` uint8 [H, W, 3 or 4] is what `method` made of the `image` that came.
 
-    `model` names the upscalers that the method took, if any.
+    `model` names the upscalers that the method used, if any.
     """
 
     image: np.ndarray
@@ -48,13 +48,13 @@ class Result:
 
     @cached_property
     def plain(self) -> np.ndarray:
-        """The picture at the new size with nothing cleaned: by Lanczos beside the network's, otherwise by squares."""
+        """The picture at the new size with nothing cleaned: by Lanczos if a network cleaned it, else by squares."""
         if self.method == "pixel-art":
             return self.cleaned
         return (resize if self.method == "network" else pixel_art)(self.image, self.cleaned.shape[1::-1])
 
     def resolved(self, cleanup: Cleanup) -> Cleanup:
-        """What was asked for with the method and the models that it came to: the same again makes this result."""
+        """The request with the method and the models that were chosen; the same request again makes this result."""
         return replace(cleanup, method=self.method, model=self.model)
 
     def blend(self, denoise: float) -> np.ndarray:
@@ -83,9 +83,9 @@ def clean_up(
     source: Mapping | None = None,
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, Cleanup]:
-    """All of it: the image uint8 [H, W, 3 or 4] enlarged, blended and finished; 3 channels if the result is opaque.
+    """The image uint8 [H, W, 3 or 4] enlarged, blended and finished, with the request as it was resolved.
 
-    With it what was asked for as it was resolved. Raises as `enlarge` and `finish`.
+    An opaque result has 3 channels. Raises as `enlarge` and `finish`.
     """
     result = enlarge(library, image, cleanup, source, progress)
     return finish(result.blend(cleanup.denoise), cleanup, cut_out), result.resolved(cleanup)
@@ -114,7 +114,7 @@ def enlarge(
         return Result(image, pixel_art(image, size), method)
     if method == "lanczos":
         return Result(image, resize(image, size), method)
-    # Reduced first along a side that shall be shorter: nobody sees what a network would make of the rest.
+    # A side that gets shorter is reduced first: nobody sees what a network would make of the rest.
     start = min(size[0], width), min(size[1], height)
     large = image if start == (width, height) else resize(image, start)
     factor = max(size[0] / start[0], size[1] / start[1])
@@ -147,7 +147,7 @@ def resolve_method(library: Library, image: np.ndarray, cleanup: Cleanup, source
 def finish(image: np.ndarray, cleanup: Cleanup, cut_out: np.ndarray | None = None) -> np.ndarray:
     """The enlarged image with flat colours, a palette, the cut-out of the picture `cut_out` and rounded corners.
 
-    Each only where it was asked for. Raises ValueError if `cut_out` [H', W', 4] has none.
+    It gets each of these only if it was asked for. Raises ValueError if `cut_out` [H', W', 4] has none.
     """
     image = flatten(image, cleanup.flat)
     if cleanup.colours:
@@ -162,14 +162,14 @@ def finish(image: np.ndarray, cleanup: Cleanup, cut_out: np.ndarray | None = Non
 def choose_upscalers(
     upscalers: Mapping[str, UpscalerSpec], factor: float, pixels: int, most: int = MAX_MADE
 ) -> list[str]:
-    """The upscalers to pass one after the other so that `pixels` of a picture grow by `factor` and little more.
+    """The upscalers to use one after the other so that `pixels` of a picture grow by `factor` and little more.
 
-    Where none reach it, those that come nearest. Raises ValueError if they would all make over `most` pixels.
+    If none reach it, those that come nearest. Raises ValueError if they would all make over `most` pixels.
     """
     names: dict[int, str] = {}
     for name, spec in upscalers.items():
         names.setdefault(spec.scale, name)
-    # The largest first: by the second pass the first has cleaned the picture, and it costs the most.
+    # The largest comes first: the first pass cleans the picture, and the second costs the most.
     known = sorted(names, reverse=True)
     chains = [scales for passes in range(1, MAX_PASSES + 1) for scales in combinations_with_replacement(known, passes)]
     fit = [scales for scales in chains if prod(scales) ** 2 * pixels <= most]
@@ -187,7 +187,7 @@ def is_pixel_art(image: np.ndarray) -> bool:
     if max(image.shape[:2]) <= SPRITE and has_few_colours(image, SPRITE):
         return True
     if image.shape[2] == 4:
-        image = image * (image[..., 3:] > 0)  # what is hidden draws no squares, and no lines across them
+        image = image * (image[..., 3:] > 0)  # hidden colours must not count as squares, or as lines across them
     steps = [*image.shape[:2]]
     for axis in (0, 1):
         pixels = np.moveaxis(image, axis, 0)
@@ -196,5 +196,5 @@ def is_pixel_art(image: np.ndarray) -> bool:
 
 
 def _upscalers(library: Library, cleanup: Cleanup) -> dict[str, UpscalerSpec]:
-    """Those that may be used. Raises as Library.upscaler_spec."""
+    """The upscalers that may be used. Raises as Library.upscaler_spec."""
     return {name: library.upscaler_spec(name) for name in names_of(cleanup.model)} or library.upscalers

@@ -33,7 +33,7 @@ WIDE = 900  # pixels of a grid that fits a page
 
 
 def layers_of(value: Raw, name: str, models: Models) -> tuple[int, ...]:
-    """Layer numbers, given as such or as a third of the layers."""
+    """Layer numbers, given as such or as the name of a third of the layers."""
     spec = models.drawn
     if not spec.num_ws:
         raise ValueError(f"{spec.name} has no style space to mix in; choose another model")
@@ -108,7 +108,7 @@ def grid(library: Library, record: Mix) -> Grid:
     Raises BundleError for a broken model.
     """
     generator = library.generator(record.model)
-    assert isinstance(generator, StyleGenerator)  # as the record's check made sure of
+    assert isinstance(generator, StyleGenerator)  # the record's check made sure of it
     spec = generator.spec
     labels = spec.labels(record.labels)
     sources = generator.map(z_from_seeds(record.source_seeds, spec.z_dim), labels, record.psi)
@@ -122,7 +122,7 @@ def grid(library: Library, record: Mix) -> Grid:
 
 
 def opened(library: Library, record: Mix, png: bytes) -> Grid:
-    """The grid that a PNG file of it holds, without drawing it again."""
+    """The grid, read from its PNG file and not drawn again."""
     spec = library.spec(record.model)
     return Grid(record, spec, load_image(png)[..., : spec.channels])
 
@@ -148,7 +148,7 @@ def cell_name(record: Mix, row: int, column: int) -> str:
 def enlargement(spec: GeneratorSpec, record: Mix) -> int:
     """The factor by which the grid is enlarged.
 
-    Pixel art loses nothing by that, and a page then need not do it, by a factor that may not be whole.
+    Pixel art loses nothing by it, and a page then need not enlarge it by a factor that may not be whole.
     """
     width = (len(record.source_seeds) + 1) * (spec.resolution + GAP) - GAP
     return max(1, WIDE // width) if spec.pixel_size > 1 else 1

@@ -18,7 +18,8 @@ METAVARS = {int: "N", float: "X", str: "TEXT", bool: "True|False", tuple[str, ..
 def options(record: type[Record], doc: str, more: Mapping[str, tuple[Any, Any, str]], without: tuple[str, ...]) -> type:
     """A dataclass for tyro: `more` fields (type, default, help), then the record's parameters but for `without`.
 
-    A default of tyro.MISSING is asked for. What is not given is None, so that the record's own default counts.
+    An option whose default is tyro.MISSING is required. One that is not given is None, so that the record's default
+    counts.
     """
     described = [
         (
@@ -67,7 +68,7 @@ def on_the_line(hint: Any) -> Any:
 
 
 def worded(default: object) -> str:
-    """A default as it would be given, empty where there is none to tell."""
+    """A default as it would be given on the command line, empty where there is none to show."""
     if default in ("", {}):
         return ""
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

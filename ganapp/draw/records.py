@@ -18,14 +18,14 @@ from ganapp.latents import MAX_SEED
 from ganapp.serve.library import Library
 
 RECORD_KEY = "ganapp"  # of the PNG text chunk
-MAX_BRACKETS = 200  # of a record: what is deeper than Python's own stack can be read, and then not written
+MAX_BRACKETS = 200  # of a record: one nested deeper than Python's own stack can be read but not written
 
 PSI_LOW, PSI, PSI_HIGH = -2.0, 1.0, 2.0  # by default all the variety that the model has
 
 
 @dataclass(frozen=True)
 class Models:
-    """What a value is checked against: the library, and the model that is drawn with, once it is known."""
+    """What values are checked against: the library and, once it is known, the model that draws."""
 
     library: Library
     spec: GeneratorSpec | None = None
@@ -98,7 +98,7 @@ class Record:
                 problems.append(str(error))
         try:
             return cls.checked(library, **values), problems
-        except ValueError as error:  # each is right by itself, and they do not go together
+        except ValueError as error:  # each is right by itself, but they do not go together
             problems.append(str(error))
         for name in reversed(values):
             fewer = {other: value for other, value in values.items() if other != name}
@@ -194,7 +194,7 @@ def read_record(source: Path | BinaryIO) -> dict | None:
             if len(text) > MAX_TEXT or text.count("[") + text.count("{") > MAX_BRACKETS:
                 return None
             record = json.loads(text)
-            json.dumps(record, ensure_ascii=False).encode()  # a lone surrogate can be read, and then not written
+            json.dumps(record, ensure_ascii=False).encode()  # a lone surrogate can be read but not written
         except Exception:  # decoders raise nearly anything; without a record a picture is still a picture
             return None
     return record if isinstance(record, dict) else None

@@ -112,7 +112,7 @@ def make(
     """
     try:
         name, mask = cut_out or (None, None)
-        image = load_image(job.path)  # first: it asks what kind of file this is, and a FIFO would be waited for
+        image = load_image(job.path)  # before the record: this refuses a FIFO, which reading would wait for
         source = read_record(job.path)
         image, resolved = clean_up(library, image, cleanup, mask, source, progress)
         write_whole(job.target, encode_png(image, {RECORD_KEY: resolved.record(source, name, job.path.name)}))
@@ -124,7 +124,7 @@ def make(
 
 
 def of_another(record: Mapping, job: Job) -> str | None:
-    """Why the file in the place of the job's result is not its own, by that file's record; None if it may be."""
+    """Why the file at the job's target belongs to another picture, by its record; None if it may be the job's."""
     picture = record.get("picture")
     if not picture or picture == printable(job.path.name):
         return None
@@ -132,7 +132,7 @@ def of_another(record: Mapping, job: Job) -> str | None:
 
 
 def differs(record: Mapping, asked: Mapping) -> bool:
-    """Whether a result's record tells of other options than are asked for now, of which some were for us to choose."""
+    """Whether a result's record names other options than are asked for now; those left to the program do not count."""
     chosen = {"method"} if asked["method"] == "auto" else set()
     chosen |= {"model"} if not asked["model"] else set()
     return record.get("kind") == "cleanup" and any(
@@ -160,7 +160,7 @@ def plan(source: Path, out: Path) -> tuple[list[Job], list[tuple[str, str]]]:
 
 
 def plan_folder(source: Path, out: Path) -> tuple[list[Job], list[tuple[str, str]]]:
-    """As `plan`. Results keep the names, and where two would be one, a suffix such as .jpg.png."""
+    """As `plan`. Results keep the pictures' names; where two would be the same, they get a suffix such as .jpg.png."""
     top, into = Path(os.path.realpath(source)), Path(os.path.realpath(out))
     if top == into:
         raise ValueError(f"{out}: is the folder of the pictures itself; choose another one for the results")

@@ -155,7 +155,7 @@ def film(library: Library, record: Walk) -> Film:
 
 
 def frame_of_sheet(record: Walk, sheet: bytes, size: int, frame: int) -> Picture:
-    """One frame, cut from the sheet of all, as a PNG file with its record; a number past the end is the last."""
+    """One frame, cut from the sheet of all, as a PNG file with its record; a number past the end means the last one."""
     columns = sheet_columns(record.total)
     frame = min(max(frame, 0), record.total - 1)
     top, left = frame // columns * size, frame % columns * size
@@ -165,5 +165,5 @@ def frame_of_sheet(record: Walk, sheet: bytes, size: int, frame: int) -> Picture
 
 
 def sheet_columns(count: int) -> int:
-    """How many frames of so many stand side by side on a sheet."""
+    """How many of `count` frames stand side by side on a sheet."""
     return int(np.ceil(count**0.5))

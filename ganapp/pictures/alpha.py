@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-BLEED = 4  # pixels beside an edge into which its own colours go on
+BLEED = 4  # pixels beyond an edge that take on the colours of the edge
 Colour = tuple[int, int, int]
 
 
@@ -16,14 +16,17 @@ def as_rgb(text: str) -> Colour:
 
 
 def premultiply(image: np.ndarray) -> np.ndarray:
-    """float32 [..., 4] in 0-255, the colours of uint8 [..., 4] times alpha / 255. `unpremultiply` undoes it exactly."""
+    """float32 [..., 4] in 0-255, the colours of uint8 [..., 4] times alpha / 255.
+
+    `unpremultiply` undoes it exactly where alpha is above 0.
+    """
     x = image.astype(np.float32)
     x[..., :3] *= x[..., 3:] / 255
     return x
 
 
 def unpremultiply(x: np.ndarray) -> np.ndarray:
-    """uint8 [..., 4], straight alpha, of premultiplied values in 0-255; where alpha rounds to 0, all four are 0."""
+    """Premultiplied values in 0-255 as uint8 [..., 4], straight alpha; where alpha rounds to 0, all four are 0."""
     alpha = np.clip(x[..., 3:], 0, 255)
     visible = np.rint(alpha) > 0
     colour = np.clip(x[..., :3] * 255 / np.where(visible, alpha, 1), 0, 255)
@@ -42,16 +45,16 @@ def composite(image: np.ndarray, background: Colour) -> np.ndarray:
 def bleed(image: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 3]: the colours of image [H, W, 4], those of its visible pixels flooded into the transparent ones.
 
-    Only where alpha is 0 does a colour change; what was hidden there shows nowhere. A filter may then run over the
-    colours and over alpha apart without drawing the edge of a picture darker or lighter than it is. A picture that
-    is transparent everywhere comes out black. The pyramid of Gortler et al. 1996 (The Lumigraph), push and pull.
+    A colour changes only where alpha is 0, and the hidden colours there have no influence. A filter can then treat the
+    colours and alpha separately without making the edge of a picture darker or lighter than it is. A picture that is
+    transparent everywhere comes out black. The method is the push-pull pyramid of Gortler et al. 1996 (The Lumigraph).
     """
     colour = image[..., :3].copy()
     # Alpha is also the weight of a colour: one that is hardly there is hardly known.
     alpha = image[..., 3].astype(np.float32)
     if alpha.all():
         return colour
-    # Nearest to the edge pixel by pixel: the pyramid alone would mix an outline with what it encloses.
+    # Pixel by pixel near the edge: the pyramid alone would mix an outline with what it encloses.
     for _ in range(BLEED):
         _grow(colour, alpha)
     hidden = alpha == 0
@@ -95,5 +98,5 @@ def _halve(plane: np.ndarray) -> np.ndarray:
 
 
 def _spread(plane: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """The plane at `shape` (height, width), about twice its own, between its values."""
+    """The plane enlarged to `shape` (height, width), about twice its own, by bilinear interpolation."""
     return np.asarray(Image.fromarray(plane).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))

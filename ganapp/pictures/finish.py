@@ -11,7 +11,7 @@ from PIL import Image
 from ganapp.pictures.alpha import Colour, bleed, premultiply, unpremultiply
 
 MAX_COLOURS = 256  # of a palette
-_EXACT = 4096  # a picture of at most so many colours is sorted into a palette colour by colour
+_EXACT = 4096  # colours; a picture of more is sorted into a palette by groups of similar ones
 _STRIP = 2**18  # pixels worked on at a time, so that memory does not follow the size of the picture
 _REACH = 2  # pixels on every side that `flatten` looks at
 _TOLERANCE = 64.0  # grey levels that two colours may differ by and still be taken for one, at strength 1
@@ -46,16 +46,17 @@ def copy_alpha(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
         raise ValueError("the picture to cut out like is fully transparent")
     height, width = image.shape[:2]
     its = Image.fromarray(np.ascontiguousarray(reference[..., 3]))
-    # Bicubic, whose only ripple beside an edge is beyond 0 and 255; that of Lanczos would dim the inside.
+    # Bicubic ripples beside an edge only beyond 0 and 255; the ripples of Lanczos would dim the inside.
     mask = np.asarray(its.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
     colour = bleed(image) if image.shape[2] == 4 else image
     return np.dstack([colour * (mask > 0)[..., None], mask])
 
 
 def snap_palette(image: np.ndarray, colours: int | Sequence[Colour]) -> np.ndarray:
-    """The image with every colour replaced by the nearest of a palette: `colours` given ones, or so many found in it.
+    """The image with every colour replaced by the nearest of a palette; alpha is not touched.
 
-    A picture that has no more colours than it may keep comes back as it is. Alpha is not touched.
+    The palette is `colours` or, if that is a number, so many colours found in the image; an image that has no more
+    comes back as it is.
     """
     palette = find_palette(image, colours) if isinstance(colours, int) else np.array(colours, np.uint8).reshape(-1, 3)
     out = image.copy()
@@ -72,12 +73,12 @@ def snap_palette(image: np.ndarray, colours: int | Sequence[Colour]) -> np.ndarr
 def find_palette(image: np.ndarray, count: int) -> np.ndarray:
     """uint8 [at most count, 3]: the colours that stand best for the visible ones, as k-means finds them.
 
-    Each is the median of those that it stands for: of a flat area with soft edges it is the area's own colour.
+    Each is the median of those that it stands for; for a flat area with soft edges that is the area's own colour.
     """
     colours, weights = _histogram(image)
     if len(colours) <= count:
         return colours.astype(np.uint8)
-    # The root of how often a colour occurs: a pair of red eyes is few pixels, but all of the picture.
+    # The root of how often a colour occurs: a pair of red eyes is few pixels, but the picture depends on them.
     weights = np.sqrt(weights)
     palette = colours[[weights.argmax()]].astype(np.float32)
     away = np.square(colours - palette[0]).sum(1)
@@ -119,9 +120,9 @@ def flatten(image: np.ndarray, strength: float) -> np.ndarray:
 
 
 def pixel_art(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The image at `size` (width, height) by squares.
+    """The image at `size` (width, height), each pixel as a square.
 
-    By a whole factor all squares are equal; otherwise they differ by one pixel, and still no colour is mixed.
+    With a whole factor all squares are equal; otherwise they differ by one pixel, and still no colour is mixed.
     """
     width, height = size
     rows = np.arange(height) * image.shape[0] // height
@@ -158,7 +159,7 @@ def _distinct(image: np.ndarray, most: int) -> np.ndarray:
         image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
     pixels = np.ascontiguousarray(image).view(np.uint32).ravel()
     found = np.empty(0, np.uint32)
-    for at in range(0, pixels.size, _STRIP):  # a photograph is seen through after the first strip
+    for at in range(0, pixels.size, _STRIP):  # a photograph has too many in its first strip
         strip = pixels[at : at + _STRIP]
         alpha = image.reshape(-1, 4)[at : at + _STRIP, 3]
         found = np.union1d(found, strip[alpha > 0])
@@ -168,7 +169,7 @@ def _distinct(image: np.ndarray, most: int) -> np.ndarray:
 
 
 def _histogram(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The visible colours, float32 [N, 3], and how many pixels each has; alike ones together if they are many."""
+    """The visible colours, float32 [N, 3], and how many pixels each has; if they are many, similar ones as one."""
     pixels = image.reshape(-1, image.shape[2])
     if image.shape[2] == 4:
         pixels = pixels[pixels[:, 3] > 0]

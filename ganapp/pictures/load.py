@@ -1,4 +1,4 @@
-"""One robust way for an image to come in: any common format, upright, 8 bits, straight alpha."""
+"""Reads images of any common format robustly: upright, 8 bits, straight alpha."""
 
 import io
 import stat
@@ -25,7 +25,7 @@ def load_image(source: Path | bytes | BinaryIO) -> np.ndarray:
     """The picture as uint8 [H, W, 4], straight alpha; the first frame of an animation, upright by its EXIF tag.
 
     16-bit samples are scaled to 8, not clipped. Pixels with alpha 0 keep whatever colour the file has there.
-    Raises ImageError for anything else than a whole picture within MAX_BYTES and MAX_PIXELS.
+    Raises ImageError for anything but a whole picture within MAX_BYTES and MAX_PIXELS.
     """
     data = _read(source)
     with warnings.catch_warnings():
@@ -36,7 +36,7 @@ def load_image(source: Path | bytes | BinaryIO) -> np.ndarray:
                 _check_size(picture)
                 rawmode = str(picture.tile[0].args) if picture.format == "PNG" and picture.tile else None
                 picture.load()
-                _check_size(picture)  # an icon's directory may promise less than the picture in it
+                _check_size(picture)  # an icon's directory may state a smaller size than the picture in it has
                 return _upright(_rgba(picture, rawmode), picture)
         except ImageError:
             raise
@@ -78,7 +78,7 @@ def _check_size(picture: Image.Image) -> None:
 
 
 def _rgba(picture: Image.Image, rawmode: str | None) -> np.ndarray:
-    """uint8 [H, W, 4] of a loaded picture in any mode. `rawmode` is how a PNG stores its samples."""
+    """A loaded picture in any mode as uint8 [H, W, 4]. `rawmode` is how a PNG stores its samples."""
     key = picture.info.get("transparency")
     if picture.mode not in ("1", "L", "RGB", "F") and not picture.mode.startswith("I"):
         if picture.mode in ("CMYK", "YCbCr", "HSV", "RGBX"):
@@ -88,7 +88,7 @@ def _rgba(picture: Image.Image, rawmode: str | None) -> np.ndarray:
     colour = _eight_bits(samples)
     alpha = np.full(colour.shape[:2], 255, np.uint8)
     if key is not None:
-        # The key is a stored value, where the samples are scaled already, but for 16-bit grey.
+        # The key is a stored value, while the samples are scaled already (except 16-bit grey).
         if rawmode in ("L;2", "L;4"):
             key *= 255 // (2 ** int(rawmode[-1]) - 1)
         elif rawmode == "RGB;16B":
@@ -98,7 +98,7 @@ def _rgba(picture: Image.Image, rawmode: str | None) -> np.ndarray:
 
 
 def _eight_bits(samples: np.ndarray) -> np.ndarray:
-    """uint8 of samples of any depth: 16 bits and more scaled, floats read as 0-1, or as 0-255 if any is above 1."""
+    """Samples of any depth as uint8: 16 bits and more are scaled, floats read as 0-1, or as 0-255 if any is above 1."""
     if samples.dtype == np.uint8:
         return samples
     top = 65535.0

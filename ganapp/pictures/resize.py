@@ -7,7 +7,7 @@ from PIL import Image
 
 from ganapp.pictures.alpha import Colour, composite, unpremultiply
 
-STRIP = 2**18  # pixels of a result worked on at a time, so that the floats on its way take little beside it
+STRIP = 2**18  # pixels of a result worked on at a time, so that intermediate floats take little memory
 PIXEL_ART = 64  # a picture of at most so many pixels a side is enlarged by whole factors only
 Fit = Literal["pad", "crop"]
 
@@ -33,7 +33,7 @@ def resize(
         first = max(0, int(upper - reach))
         part = image[first : int(lower + reach) + 1]
         box = (0, upper - first, image.shape[1], lower - first)
-        # Without a gap: reducing begins at the top of a strip, which would show where strips meet.
+        # No reducing_gap: it begins at the top of each strip, which would show where strips meet.
         out[top:bottom] = _resize(part, (width, bottom - top), resample, box, reducing_gap=None)
     return out
 
@@ -46,8 +46,8 @@ def upscale_nearest(image: np.ndarray, factor: int) -> np.ndarray:
 def pixel_factor(width: int, height: int, resolution: int) -> int:
     """The whole factor by which a picture of this size is enlarged as pixel art, 0 if it is not pixel art.
 
-    Pixel art is what has at most PIXEL_ART pixels a side and fits the resolution: no more can be said of a
-    picture that small, and smoothing it would blur its grid.
+    A picture counts as pixel art if it has at most PIXEL_ART pixels a side and fits the resolution: nothing more can
+    be said of a picture that small, and smoothing it would blur its grid.
     """
     side = max(width, height)
     return resolution // side if side <= min(PIXEL_ART, resolution) else 0
@@ -86,7 +86,7 @@ def _resize(
     box: tuple[float, float, float, float],
     reducing_gap: float | None,
 ) -> np.ndarray:
-    """What is in the box of the image [H, W, 3 or 4], at `size`, with floats for all of it."""
+    """The part of the image [H, W, 3 or 4] in `box`, resized to `size` at once, with floats for all of it."""
     channels = image.shape[2]
     weight = image[..., 3] / np.float32(255) if channels == 4 else np.float32(1)
     out = np.empty((size[1], size[0], channels), np.float32)

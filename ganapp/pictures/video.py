@@ -25,7 +25,7 @@ def enlarging_factor(resolution: int) -> int:
 
 
 def enlarge(image: np.ndarray, factor: int, pixel_art: bool) -> np.ndarray:
-    """[H * factor, W * factor, C] of [H, W, C]: by squares for pixel art, by Lanczos for anything else."""
+    """The image [H, W, C] as [H * factor, W * factor, C]: by squares for pixel art, by Lanczos for anything else."""
     if pixel_art or factor == 1:
         return upscale_nearest(image, factor)
     return resize(image, (image.shape[1] * factor, image.shape[0] * factor))
@@ -63,7 +63,7 @@ def _animated(frames: Frames, fps: int, format: str, **options: int) -> bytes:
 
 
 def encode_mp4(frames: Iterable[np.ndarray], fps: int) -> bytes:
-    """H.264 of frames uint8 [H, W, 3] with even sides, the index first so that it plays while it loads.
+    """An MP4 (H.264) of frames uint8 [H, W, 3] with even sides, its index first so that it plays while it loads.
 
     The frames are taken one at a time, so an iterator of any length costs the memory of a few.
     """

@@ -29,14 +29,14 @@ class StyleGenerator:
         self._synthesis = synthesis
 
     def map(self, z: np.ndarray, labels: Labels = None, psi: Psi = 1.0) -> np.ndarray:
-        """float32 [N, num_ws, w_dim] of z [N, z_dim], truncated by psi [N], or one psi for all rows.
+        """Styles float32 [N, num_ws, w_dim] of z [N, z_dim], truncated by psi [N], or by one psi for all rows.
 
         Labels are [N, num_labels], or one [num_labels] for all rows. Raises ValueError for another shape, an empty
         batch, and numbers that are not finite.
         """
         inputs = _latents(self.spec, z, labels)
         inputs["psi"] = _rows(psi, len(inputs["z"]))
-        most = 1 if self.spec.version == 1 else None  # whose graph has one psi for all of its rows
+        most = 1 if self.spec.version == 1 else None  # the graphs of version 1 take one psi for all rows
         return np.concatenate([run(self._mapping, chunk) for chunk in _chunks(self._mapping, inputs, most)])
 
     def stream(self, ws: np.ndarray, noise_seed: int = 0) -> Iterator[np.ndarray]:
@@ -104,7 +104,7 @@ def read_spec(folder: Path) -> GeneratorSpec:
 
 
 def open_generator(folder: Path, providers: list[str] | None = None) -> Generator:
-    """The generator of the bundle in `folder`, ready to draw on the best of `providers`, or of those that are here.
+    """The generator of the bundle in `folder`, ready to draw on the best of `providers`, by default this machine's.
 
     Raises BundleError as `read_spec`.
     """
@@ -152,7 +152,7 @@ Shapes = dict[str, tuple[int, ...]]  # sizes by tensor name, without the batch
 
 
 def _tensors(name: str, spec: GeneratorSpec) -> tuple[Shapes, Shapes]:
-    """The inputs and the outputs that the contract gives to a graph."""
+    """The inputs and the outputs that the contract asks of the graph `name`."""
     latents: Shapes = {"z": (spec.z_dim,)}
     if spec.num_labels:
         latents["labels"] = (spec.num_labels,)
@@ -230,7 +230,7 @@ def _finite(values: np.ndarray | Sequence[float], name: str, shape: tuple[int | 
 def _chunks(
     session: ort.InferenceSession, inputs: dict[str, np.ndarray], most: int | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The batch as chunks of `most` or CHUNK rows, and its rest as powers of two: few shapes to plan for."""
+    """The batch in chunks of `most` or CHUNK rows, its rest in powers of two, so that sessions plan for few shapes."""
     rows = max(len(values) for values in inputs.values())
     most = most or CHUNK[session.get_providers()[0]]
     at = 0

@@ -13,7 +13,7 @@ from ganapp.serve.upscaler import Upscaler, open_upscaler, read_upscaler_spec
 log = logging.getLogger(__name__)
 
 FAVOURITE = "critters"  # shown first where it is there
-FAVOURITE_UPSCALERS = "cleanup"  # those whose names begin so are used before others of their scale
+FAVOURITE_UPSCALERS = "cleanup"  # upscalers whose names begin with this are used before others of their scale
 
 Spec = TypeVar("Spec")
 Model = TypeVar("Model")
@@ -34,7 +34,7 @@ class Shelf(Generic[Spec, Model]):
         self._locks: dict[str, threading.Lock] = {}
 
     def add(self, folder: Path, root: Path) -> None:
-        """Take in what `folder` holds of this kind, if anything; what cannot be used is logged."""
+        """Take in the model of this kind that `folder` holds, if any; one that cannot be used is logged."""
         try:
             if not folder.is_dir() or not any((folder / n).exists() or (folder / n).is_symlink() for n in self._files):
                 return
@@ -78,11 +78,12 @@ class Library:
     """The generators and upscalers under `weights_dir`, one folder each. Safe from many threads.
 
     `specs` has the usable generators by folder name, the default first, and `upscalers` the usable upscalers;
-    `broken` has the reason for each generator that cannot be used. Hidden folders and others are passed over.
+    `broken` has the reason for each generator that cannot be used. Hidden folders, and those without a
+    model, are passed over.
     """
 
     def __init__(self, weights_dir: Path, need: Literal["model", "upscaler"] | None = "model") -> None:
-        """Raises BundleError if there is no such folder, or nothing in it that can be used of what is needed."""
+        """Raises BundleError if there is no such folder, or no usable model of the kind `need` in it."""
         self.weights_dir = weights_dir
         self._models: Shelf[GeneratorSpec, Generator] = Shelf(
             "model", (MAPPING, SYNTHESIS, GENERATOR), read_spec, open_generator
@@ -119,7 +120,7 @@ class Library:
 
     @property
     def default(self) -> str:
-        """The first usable model; of a folder whose last model has just turned out broken, a broken one."""
+        """The first usable model, or a broken one if the last usable one has just turned out broken."""
         return next(iter(self.specs or self.broken))
 
     def spec(self, name: object) -> GeneratorSpec:
@@ -131,7 +132,7 @@ class Library:
         return self._models.open(name, self.weights_dir / name)
 
     def upscaler_spec(self, name: object) -> UpscalerSpec:
-        """As `spec`, of an upscaler."""
+        """As `spec`, for an upscaler."""
         return self._upscalers.spec(name)
 
     def upscaler(self, name: str) -> Upscaler:

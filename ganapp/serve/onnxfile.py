@@ -1,9 +1,9 @@
 """A look inside an ONNX file before ONNX Runtime opens it: its metadata, and whether it reaches for other files.
 
-Weights folders are copied from strangers: a file that is broken, huge or no file at all is to be named and passed
-over, and one whose tensors lie "in another file" must not read any file of this machine. An ONNX
-file is a protobuf message; this reads its framing alone, so it needs neither `onnx` nor `protobuf`, skips over the
-weights without copying them, and runs nothing.
+Weights folders are copied from strangers: a file that is broken, huge or not a plain file must be named and passed
+over, and one whose tensors lie "in another file" must not make us read any file of this machine. An ONNX file is a
+protobuf message. This module reads its framing alone, so it needs neither `onnx` nor `protobuf`, skips over the weights
+without copying them, and runs nothing.
 """
 
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
     """The whole file and its metadata by key.
 
-    Raises BundleError that says what is wrong with the file and what to do, but for its name: too large, not
-    to be read, not a plain file, a Git LFS pointer, damaged, or with tensors that lie in other files.
+    Raises BundleError that says, without the file's name, what is wrong with it and what to do: it is too large, cannot
+    be read, is not a plain file, is a Git LFS pointer, is damaged, or keeps tensors in other files.
     """
     try:
         if not path.is_file() or not _at_home(path):

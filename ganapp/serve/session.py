@@ -22,8 +22,8 @@ CUDA_OPTIONS = {
     "use_tf32": "0",  # its 10 bits of mantissa change a picture by up to 5 grey levels; a seed is one picture
 }
 
-# Of a session, at most. Each has a pool of its own: the one that all could share spins between two requests, which
-# nothing in Python can forbid it, and then twenty pictures with pauses take 1.1 seconds of CPU time and not 0.1.
+# The most threads of a session. Each session has a pool of its own: a pool shared by all would spin between two
+# requests, which Python cannot turn off, and twenty pictures with pauses would take 1.1 seconds of CPU time, not 0.1.
 SESSION_THREADS = 4
 
 ERRORS_ONLY = 3
@@ -81,7 +81,7 @@ def open_session(
 
 
 def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """The session's first output, and no work for others. Safe from many threads; memory is given back after it."""
+    """The session's first output; no other is asked for. Safe from many threads; memory is given back afterwards."""
     first = session.get_outputs()[0].name
     return session.run([first], inputs, _run_options(session.get_providers()[0]))[0]
 
@@ -100,7 +100,7 @@ _preloading = threading.Lock()
 
 def _preload_cuda() -> None:
     """Load the CUDA and cuDNN libraries from NVIDIA's wheels where those are installed, the first time it is called."""
-    with _preloading:  # two that take and give back sys.stdout at once could leave it taken
+    with _preloading:  # two threads that redirect sys.stdout at once could leave it redirected
         _preload_once()
 
 

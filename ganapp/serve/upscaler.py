@@ -17,9 +17,10 @@ from ganapp.serve.session import open_session, run
 CORE = 224
 STEP = 16  # cores are multiples of it: few shapes for ONNX Runtime to plan for, whatever sizes pictures have
 
-# The network pads with zeros, which darkens the edges of what it is given; mirrored pixels take that upon them (the
-# outermost repeated would draw its noise out to a streak, which looks like a drawing). With one a plain colour is no
-# longer plain at the edge, and each more costs a small picture a sixteenth of its time.
+# The network pads with zeros, which darkens the edges of its input. So the picture gets a border of mirrored pixels,
+# which is cut off the result. (Repeating the outermost pixel would draw its noise out to a streak, which looks like a
+# drawing.) With a border of one pixel a plain colour is not plain at the edge; each further pixel costs a small picture
+# a sixteenth of its time.
 BORDER = 2
 
 Progress = Callable[[float], None]  # called with the share that is done; what it raises ends the work
@@ -27,7 +28,7 @@ Progress = Callable[[float], None]  # called with the share that is done; what i
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile along one axis: its core in the picture, and the window of the padded picture that it is made from."""
+    """A tile along one axis: its core in the picture, and the window of the padded picture from which it is made."""
 
     core: slice
     window: slice
@@ -46,7 +47,7 @@ def tiles(length: int, radius: int) -> list[Tile]:
     """The tiles of an axis of `length` pixels, in order, their windows all of one length.
 
     Each window reaches `radius` beyond its core, or to the very edge of the padded picture, where the network
-    meets just what it meets in the whole: tiled is untiled.
+    meets what it meets in the whole picture, so tiles give the same result as the whole.
     """
     padded = length + 2 * BORDER
     count = max(1, -(-(padded - 2 * radius) // CORE))
@@ -71,11 +72,11 @@ class Upscaler:
         self._session = session
 
     def enlarge(self, image: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """uint8 [H * scale, W * scale, C] of the image uint8 [H, W, 3 or 4]; with C 4, zeros where alpha is 0.
+        """The image uint8 [H, W, C], C 3 or 4, enlarged to uint8 [H * scale, W * scale, C], zeros where alpha is 0.
 
-        Of a batch [N, H, W, C] the batch of them, made one by one: a CPU gains nothing from more at a time. The
-        colours of visible pixels are drawn out under the transparent ones before they pass the network, and alpha
-        passes it as a grey picture, so that neither brings a halo. Raises ValueError for another shape.
+        Enlarges each image of a batch [N, H, W, C] in turn: a CPU gains nothing from more at a time. The colours of
+        visible pixels are flooded into the transparent ones before they pass the network, and alpha passes it as a
+        grey picture, so that neither brings a halo. Raises ValueError for another shape.
         """
         if image.ndim == 4 and len(image):
             return np.stack([self.enlarge(one, _share(progress, i, len(image))) for i, one in enumerate(image)])
@@ -106,7 +107,7 @@ class Upscaler:
         return out
 
     def _pass(self, image: np.ndarray, out: np.ndarray, progress: Progress, wanted: np.ndarray | None = None) -> None:
-        """The RGB image [H, W, 3] through the network into `out` [H * scale, W * scale, 3, or 1 of a grey image].
+        """Pass the RGB image [H, W, 3] through the network into `out` [H * scale, W * scale, 3, or 1 for a grey image].
 
         Tiles without a pixel of `wanted` [H, W] are left as they are.
         """
@@ -124,7 +125,7 @@ class Upscaler:
             progress(done / len(grid))
 
     def _run(self, window: np.ndarray) -> np.ndarray:
-        """uint8 [h * scale, w * scale, 3] of the window [h, w, 3]."""
+        """The window [h, w, 3] enlarged to uint8 [h * scale, w * scale, 3]."""
         large = run(self._session, {"images": np.ascontiguousarray(window[None])})
         height, width = (side * self.spec.scale for side in window.shape[:2])
         if large.shape != (1, height, width, 3):
@@ -133,7 +134,7 @@ class Upscaler:
 
 
 def open_upscaler(folder: Path, providers: list[str] | None = None) -> Upscaler:
-    """The upscaler in `folder`, ready to enlarge on the best of `providers`, or of those that are here.
+    """The upscaler in `folder`, ready to enlarge on the best of `providers`, by default this machine's.
 
     Raises BundleError as `read_upscaler_spec`.
     """
@@ -182,12 +183,12 @@ def _check_tensors(session: ort.InferenceSession) -> None:
 
 
 def _share(progress: Progress | None, i: int, count: int) -> Progress | None:
-    """Progress through the one numbered `i` of `count`."""
+    """The progress through all `count` images, from that through image `i`."""
     return progress and (lambda share: progress((i + share) / count))
 
 
 def _inside(mask: np.ndarray) -> np.ndarray:
-    """Where all of a pixel's neighbours are in the mask [H, W] too; beyond the edge it goes on as at the edge."""
+    """The pixels of the mask [H, W] whose neighbours are all in it too; beyond the edge it goes on as at the edge."""
     padded = np.pad(mask, 1, "edge")
     rows = padded[:-2] & padded[1:-1] & padded[2:]
     return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
