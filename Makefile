@@ -10,11 +10,17 @@ ARGS ?=
 
 setup: $(VENV)/.ready
 
-# Everything. torch comes first and alone: a wheel that lies on the machine, such as a CPU build, is then kept. The
-# runtime that `make demo` chose goes first: two in one environment overwrite each other's files.
+# Before a runtime is installed into the environment $(1), any other goes: both write into one folder, and what is left
+# when one of two is removed is not whole. The stamps go with it, so that an install that is cut off is begun again.
+define empty
+	$(PYTHON) -m venv $(1)
+	rm -f $(1)/.ready $(1)/.serving $(1)/.tests
+	$(1)/bin/python -m pip uninstall -qq --yes onnxruntime onnxruntime-gpu
+endef
+
+# Everything. torch comes first and alone: a wheel that lies on the machine, such as a CPU build, is then kept.
 $(VENV)/.ready: requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu
+	$(call empty,$(VENV))
 	$(PIP) $(shell grep -o '^torch==[0-9.]*' requirements.txt)
 	$(PIP) -r requirements.txt
 	touch $@
@@ -22,7 +28,7 @@ $(VENV)/.ready: requirements.txt
 # Install what the page needs into the environment $(1): the runtime for CPUs (18 MB) where no NVIDIA driver answers, and
 # for the GPU's (354 MB) where one does.
 define serving
-	$(PYTHON) -m venv $(1)
+	$(call empty,$(1))
 	if $(PYTHON) -c "import ctypes; ctypes.CDLL('libcuda.so.1')" 2>/dev/null; then \
 		$(1)/bin/python -m pip install --quiet -r requirements-serving.txt; \
 	else \
