@@ -321,9 +321,10 @@ def test_the_two_styles_are_independent():
     assert ws.std(0).tolist() == pytest.approx([1.0] * 5, abs=0.05)
 
 
-def test_the_mean_style_moves_by_its_share_of_the_batchs():
+def test_the_mean_style_is_near_that_of_the_latents_after_some_thousands_of_steps_and_not_after_one():
     G, ws = styles(0.0)
     assert G.mapping.w_avg.item() == pytest.approx(4.0 + W_AVG_STEP * (ws[:, 0].mean().item() - 4.0), abs=1e-5)
+    assert (1 - W_AVG_STEP) > 0.9 and (1 - W_AVG_STEP) ** 5000 < 0.01
 
 
 def test_each_image_has_noise_of_its_own():
