@@ -30,10 +30,8 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
 def _quota(cgroup: Path) -> tuple[int, int]:
     """The CPU time in each period and the period, in microseconds.
 
-    Where there is no limit, the time is -1, or it raises OSError or ValueError.
-
     Version 2 has "200000 100000", or "max 100000" for no limit, in one file; version 1 has a file for each, and -1
-    for no limit.
+    for no limit. Raises OSError or ValueError if there is no file, or no number in it.
     """
     if (cgroup / "cpu.max").exists():
         share, period = (cgroup / "cpu.max").read_text().split()

@@ -47,9 +47,8 @@ def degrade(image: np.ndarray, scale: int, random: Random, residuals: np.ndarray
     if random.random() < P_SALT:
         grains = random.random(noisy.shape[:2]) < random.uniform(0, MAX_SALT)
         noisy[grains] = random.choice([0, 255], (grains.sum(), 1))
-    small = np.rint(noisy.clip(0, 255)).astype(
-        np.uint8
-    )  # clipped before the cast: a wrapped byte would be salt or pepper
+    # Clipped before the cast: a wrapped byte would be salt or pepper.
+    small = np.rint(noisy.clip(0, 255)).astype(np.uint8)
     if random.random() < P_JPEG:
         small = jpeg(
             small, int(random.integers(*QUALITY, endpoint=True)), subsampling=random.choice(["4:2:0", "4:4:4"])
