@@ -21,7 +21,7 @@ class ExportArgs:
     out: Path
     """Folder to write, such as weights/NAME; its name becomes the model's."""
     precision: Literal["auto", "int8", "int16", "fp32"] = "auto"
-    """int16 (auto for a generator) or fp32: how the weights are stored of a model that computes in fp32; int8 (auto for
+    """int16 (auto for a generator) or fp32: how the weights of a model that computes in fp32 are stored; int8 (auto for
     an upscaler): the inner convolutions compute in 8 bits, in two thirds of the time."""
 
 
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def export(run: Path, out: Path, precision: str) -> str:
-    """Export the run by its kind; in words how near the graphs come to torch. Raises ValueError."""
+    """Export the run by its kind. Returns in words how near the graphs come to torch. Raises ValueError."""
     if is_upscaler(run):
         return export_upscaler(run, out, "int8" if precision == "auto" else precision)
     if precision == "int8":

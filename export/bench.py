@@ -24,7 +24,7 @@ from ganapp.serve.library import Library
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT = 120  # seconds until an app that has not answered is given up
-MANY_CPUS = 64  # which a server may have; this machine only pretends
+MANY_CPUS = 64  # of a large server, which this machine pretends to be
 OPEN_ALL = """
 import os, sys
 from pathlib import Path
@@ -42,7 +42,7 @@ print(psutil.Process().num_threads())
 
 @dataclass(frozen=True)
 class BenchArgs:
-    """Print a table of ratios: ONNX Runtime against torch eager, and the app against what it does without."""
+    """Print a table of ratios: ONNX Runtime against torch eager, and the app against the torch that it does without."""
 
     weights: Path = ROOT / "weights"
     """Folder of the models to time."""
@@ -142,7 +142,7 @@ def memories(weights: Path) -> tuple[float, float]:
 
 
 def thread_count(weights: Path, cpus: int = MANY_CPUS) -> int:
-    """Threads of a process that takes its machine for one of so many CPUs, with every model of `weights` open."""
+    """Threads of a process with every model of `weights` open, which is told that its machine has so many CPUs."""
     command = [sys.executable, "-c", OPEN_ALL, str(weights.resolve()), str(cpus)]
     return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 

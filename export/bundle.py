@@ -49,7 +49,7 @@ class Trained:
 def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
     """Write the bundle of `run` (a run's folder or a checkpoint) to `out`, whole or not at all.
 
-    Of a folder it takes the best checkpoint by KID, or the last where none was measured.
+    From a folder it exports the best checkpoint by KID, or the last one if no KID was measured.
 
     Returns the largest difference from torch found, in grey levels. Raises ValueError when the checkpoint
     cannot be read, when `out` is in the way, when a file would be too large, or when ONNX Runtime and torch
@@ -73,7 +73,7 @@ def published(out: Path) -> Iterator[Path]:
     part, old = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.old")  # no model begins with a dot
     for path in (out, part, old):
         check_ours(path)
-    shutil.rmtree(part, ignore_errors=True)  # of an export that was cut off
+    shutil.rmtree(part, ignore_errors=True)  # left by an export that was cut off
     part.mkdir(parents=True)
     try:
         yield part
@@ -90,7 +90,7 @@ def check_parity(out: Path, difference: int) -> int:
 
 
 def find_checkpoint(run: Path) -> Path:
-    """The file to export of a run's folder: its best checkpoint, or the last; a file is itself."""
+    """The checkpoint to export: the best of a run's folder, or else its last; a file is taken as it is."""
     if not run.is_dir():
         return run
     return run / BEST if (run / BEST).exists() else run / CHECKPOINT
@@ -162,7 +162,7 @@ def parity(folder: Path, G: nn.Module, spec: GeneratorSpec) -> int:
     z = z_from_seeds(PARITY_SEEDS, spec.z_dim)
     labels = np.array([_labels(spec, seed) for seed in PARITY_SEEDS], np.float32)
     noise = torch.from_numpy(noise_from_seed(0, spec.noise_dim)).expand(len(z), -1)
-    served = open_generator(folder, [CPU])  # wherever it is exported, the judgement is the same
+    served = open_generator(folder, [CPU])  # so that the judgement is the same on every machine
     if isinstance(served, PlainGenerator):
         with torch.no_grad():
             expected = to_images(G(torch.from_numpy(z), torch.from_numpy(labels), noise))
@@ -185,9 +185,9 @@ def _labels(spec: GeneratorSpec, seed: int) -> list[float]:
 
 
 def visible_difference(a: np.ndarray, b: np.ndarray) -> int:
-    """Largest difference of uint8 images [N, H, W, C] in grey levels, that of colours weighted by their alpha.
+    """Largest difference of uint8 images [N, H, W, C] in grey levels; colours are weighted by their alpha.
 
-    A colour under a nearly clear pixel is free, as nobody sees it.
+    The colour of a nearly clear pixel may differ, as nobody sees it.
     """
     difference = np.abs(a.astype(int) - b)
     if a.shape[-1] == 4:

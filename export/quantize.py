@@ -61,7 +61,7 @@ class Pictures(CalibrationDataReader):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what the quantiser tells the root logger, which is not the user's to mend."""
+    """Silence what the quantiser tells the root logger, as the user cannot mend it."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

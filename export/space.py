@@ -28,11 +28,11 @@ class SpaceArgs:
     weights: Path = ROOT / "weights"
     """Folder of the models."""
     runtime: Literal["cpu", "gpu"] = "cpu"
-    """Of ONNX: gpu for a Space with a GPU, 354 MB in place of 18."""
+    """The ONNX Runtime to install: gpu for a Space with a GPU, 354 MB in place of 18."""
 
 
 def run(prog: str, args: list[str]) -> None:
-    """Parse and make the folder. Raises ValueError for a model that there is not, or a folder in the way."""
+    """Parse and make the folder. Raises ValueError for an unknown model, or a folder in the way."""
     given = tyro.cli(SpaceArgs, prog=prog, args=args)
     library = Library(given.weights)
     known = [*library.names(), *library.upscalers]
@@ -52,7 +52,7 @@ def make(out: Path, bundles: list[Path], runtime: str) -> None:
     for path in (out, part, old):
         if path.exists() and not (path / MARK).exists() and (not path.is_dir() or any(path.iterdir())):
             raise ValueError(f"{path}: is there already and was not made by this command; choose another place")
-    shutil.rmtree(part, ignore_errors=True)  # of one that was cut off
+    shutil.rmtree(part, ignore_errors=True)  # left by a run that was cut off
     part.mkdir(parents=True)
     (part / MARK).touch()
     try:
@@ -74,7 +74,7 @@ def make(out: Path, bundles: list[Path], runtime: str) -> None:
 
 
 def requirements(runtime: str) -> str:
-    """The serving list with the versions of the whole one, and one runtime."""
+    """The packages of requirements-serving.txt with the versions of requirements.txt, and only one ONNX Runtime."""
     wanted = re.findall(r"^([\w-]+)", (ROOT / "requirements-serving.txt").read_text("utf-8"), re.MULTILINE)
     versions = dict(re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE))
     other = "onnxruntime-gpu" if runtime == "cpu" else "onnxruntime"

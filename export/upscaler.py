@@ -27,7 +27,7 @@ from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
 
 PARITY_SIDES = ((33, 47), (64, 64))
-CALIBRATED = 64  # pixels a side of the pictures that 8 bits are fitted to, and tried on
+CALIBRATED = 64  # pixels a side of the pictures that the 8-bit ranges are fitted to, and tried on
 MAX_DEVIATION = 1.0  # grey levels that 8 bits may cost
 
 
@@ -71,15 +71,15 @@ def write_upscaler(folder: Path, net: CARN, spec: UpscalerSpec, int16: bool = Tr
 
 
 def to_8_bits(folder: Path, spec: UpscalerSpec) -> float:
-    """Turn the inner convolutions of the folder's graph to 8 bits; the root mean square of what it changes, in levels.
+    """Turn the inner convolutions of the folder's graph to 8 bits. Returns the root mean square change in grey levels.
 
-    These are the 3x3 ones of the residual blocks. What the residuals are added to stays in fp32, and so does all that
-    mixes: with the 1x1 ones in 8 bits too, flat areas are no longer flat.
+    The inner convolutions are the 3x3 ones of the residual blocks. What the residuals are added to stays in fp32, and
+    so do the 1x1 convolutions: with these in 8 bits too, flat areas are no longer flat.
     """
     path = folder / UPSCALER
     before = ort.InferenceSession(path, providers=[CPU])
     whole = onnx.load(path)
-    _, *inner, _ = convolutions(whole, kernel=3)  # the first and the last see and make the picture itself
+    _, *inner, _ = convolutions(whole, kernel=3)  # the first reads the picture itself and the last makes it
     small = quantized(whole, inner, calibration(spec.scale))
     path.write_bytes(packed(small, spec.to_json(), int16=True))
     after = ort.InferenceSession(path, providers=[CPU])
@@ -118,9 +118,9 @@ class UpscalerGraph(nn.Module):
 
 
 class SplitCascade(nn.Module):
-    """A `Cascade` that adds up what each output of a stage gives, and so never copies them into one tensor.
+    """A `Cascade` that convolves each stage's output apart and adds them up, so it never copies them into one tensor.
 
-    The same sum; ONNX Runtime needs a tenth less time for it.
+    The sum is the same; ONNX Runtime needs a tenth less time for it.
     """
 
     def __init__(self, cascade: Cascade):
@@ -156,7 +156,7 @@ def with_cascades_split(module: nn.Module) -> nn.Module:
 
 
 def story(cfg: UpscalerConfig, facts: UpscalerFacts) -> dict[str, str | int | float]:
-    """What the spec tells of the training."""
+    """The facts of the training that the spec tells."""
     return {
         "architecture": "carn",
         "dataset": facts.dataset,

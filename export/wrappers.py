@@ -107,7 +107,7 @@ class SynthesisGraph(nn.Module):
 
 
 class NoiselessSynthesisGraph(SynthesisGraph):
-    """The same of a network without noise: ws -> images."""
+    """The same for a network without noise: ws -> images."""
 
     def forward(self, ws: Tensor) -> Tensor | tuple[Tensor, ...]:
         return super().forward(ws, ws[:, 0, :0])

@@ -7,7 +7,7 @@ from typing import Any
 
 SPEC_KEY = "ganapp.spec"
 VERSION = 2
-READABLE = (1, 2)  # in version 1 a mapping graph has one psi [1] for all rows, and there is nothing of palettes
+READABLE = (1, 2)  # in version 1 a mapping graph takes one psi [1] for all rows, and there are no palettes
 
 MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim]
 SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
@@ -44,7 +44,7 @@ class GeneratorSpec:
 
     With `palette` K above 0, synthesis also gives `planes` and `colours` (0 to 1). A softmax over the first K planes
     says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. `images` is
-    what they show when the planes are doubled bilinearly `supersample` times and the picture is reduced by area.
+    what they show when the planes are enlarged bilinearly by `supersample` and the picture is reduced by area.
     `measured` holds what export found out: numbers by name, `attributes` among them if there are any.
     """
 
@@ -117,7 +117,7 @@ class UpscalerSpec:
     """An upscaler's shape and story, as JSON under `ganapp.spec` in the metadata of its graph.
 
     `receptive_radius` is how many input pixels away, on any side, a pixel can be and still change an output
-    pixel: by so much tiles overlap. `training` holds facts for people, as in GeneratorSpec.
+    pixel: tiles overlap by so much. `training` holds facts for people, as in GeneratorSpec.
     """
 
     name: str
@@ -139,7 +139,8 @@ class UpscalerSpec:
 
 
 def _values(text: str, kind: str, spec: type[GeneratorSpec | UpscalerSpec]) -> dict:
-    """The fields of a spec of this kind, their names and those of any kind checked: a spec may come from a stranger."""
+    """The fields of a spec of this kind. It checks their names and the fields that all kinds have: a stranger may have
+    written the spec."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):

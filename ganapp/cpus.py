@@ -16,7 +16,7 @@ def threads() -> int:
 def usable_cpus(cgroup: Path = CGROUP) -> int:
     """The CPUs that this process may use, which in a container are fewer than the machine has.
 
-    A container is held to some CPUs, or to so much time of them all as a quota says. More threads than that would
+    A container is held to some CPUs or, by a quota, to a share of the time of all CPUs. More threads than that would
     spend most of each period stopped.
     """
     cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -28,9 +28,10 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
 
 
 def _quota(cgroup: Path) -> tuple[int, int]:
-    """Microseconds of CPU time in each period of so many. Raises OSError or ValueError where there is no limit.
+    """The CPU time in each period and the period, in microseconds.
 
-    Version 2 has "200000 100000", or "max 100000" for no limit, in one file; version 1 a file for each, and -1.
+    Version 2 has "200000 100000", or "max 100000" for no limit, in one file; version 1 has a file for each, and -1
+    for no limit. Raises OSError or ValueError if there is no file, or no number in it.
     """
     if (cgroup / "cpu.max").exists():
         share, period = (cgroup / "cpu.max").read_text().split()

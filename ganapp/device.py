@@ -7,7 +7,7 @@ from ganapp.cpus import threads
 
 
 def find_device(name: str) -> torch.device:
-    """The device of this name; `auto` is CUDA where there is some. Raises ValueError when it cannot be used."""
+    """The device of this name; `auto` is CUDA where there is any. Raises ValueError when it cannot be used."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -17,7 +17,7 @@ def find_device(name: str) -> torch.device:
 
 
 def use_threads(wanted: int | None) -> None:
-    """Compute with so many CPU threads; None is as many as pay, and never more than OMP_NUM_THREADS says.
+    """Compute with so many CPU threads; by default as many as help, and never more than OMP_NUM_THREADS says.
 
     Raises ValueError for fewer than one.
     """
@@ -37,7 +37,7 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device. On its way to a GPU nobody waits for it; what is computed there comes after it."""
+    """The tensor on the device. A copy to a GPU is not waited for; what is computed there comes after it."""
     if device.type != "cuda" or tensor.device.type == "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)

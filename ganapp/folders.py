@@ -10,7 +10,7 @@ JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
 def files_below(top: Path) -> tuple[list[str], list[tuple[str, str]]]:
     """Paths relative to `top`, with "/", in natural order; and what was left out, each with the reason.
 
-    Links are left out, as they may lead away or round in a circle; hidden files and a system's own count for nothing.
+    Links are left out, as they may lead away or round in a circle; hidden files and a system's own are ignored.
     """
     names: list[str] = []
     skipped: list[tuple[str, str]] = []

@@ -53,8 +53,8 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 def walk(points: np.ndarray, steps: int, closed: bool, blend: Blend) -> np.ndarray:
     """float32 [frames, ...]: from point to point of [N, ...], `steps` frames each; frame i * steps is point i.
 
-    Closed, the walk goes on to the first point and stops one frame short of it: N * steps frames, which played
-    in a loop show no frame twice. Open, it ends on the last point: (N - 1) * steps + 1 frames.
+    A closed walk goes on to the first point and stops one frame short of it: N * steps frames, which played
+    in a loop show no frame twice. An open one ends on the last point: (N - 1) * steps + 1 frames.
     """
     following = np.roll(points, -1, axis=0) if closed else points[1:]
     frames = [

@@ -19,7 +19,7 @@ LICENCE = "cc0-1.0"
 class Recipe:
     """How one built-in dataset is drawn: a DiceBear style, its options, and which choices become labels.
 
-    Of several styles, each draws a picture in turn. `grid` is the side of the style's own pixel grid, 0 for
+    Several styles take turns, a picture each. `grid` is the side of the style's own pixel grid, 0 for
     vector art.
     """
 
@@ -76,7 +76,7 @@ def generate(name: str, resolution: int, limit: int | None = None) -> Iterator[P
 
 @functools.cache
 def load_style(name: str) -> Style:
-    """The DiceBear style of this name. It takes up to a second: once for many pictures."""
+    """The DiceBear style of this name. Loading takes up to a second, so it is done once for many pictures."""
     return Style(json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text("utf-8")))
 
 
@@ -177,8 +177,8 @@ def _robot(options: dict) -> dict[str, str]:
     }
 
 
-# The styles under CC0 but for HELD_OUT, which measures how the upscaler does on art that it never saw, and for
-# `initials`, which is text and there are no fonts here.
+# The styles under CC0, without HELD_OUT, which measures how the upscaler does on art that it never saw, and without
+# `initials`, which needs fonts.
 ILLUSTRATIONS = (
     "blobs", "cameo", "clay", "constellation", "critters", "disco", "gaze", "glass", "identicon", "initial-face",
     "landscape", "line-face", "loops", "marbles", "notionists", "notionists-neutral", "patchwork", "pixel-art",

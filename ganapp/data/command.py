@@ -11,7 +11,7 @@ from ganapp.data.prepare import prepare
 
 @dataclass(frozen=True)
 class PrepareArgs:
-    """Make a dataset of square PNGs of a folder, a zip or a built-in collection of pictures."""
+    """Make a dataset of square PNGs from a folder, a zip or a built-in collection of pictures."""
 
     source: tyro.conf.Positional[str]
     """A folder (any depth), a zip, or critters, faces, robots, illustrations."""

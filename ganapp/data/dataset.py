@@ -64,7 +64,7 @@ class Dataset:
         return order[:kept].sort().values, order[kept:].sort().values
 
     def near(self, device: torch.device) -> "Dataset":
-        """The same with its pictures in the memory of a GPU, if there is room for them; what `batch` gives is equal."""
+        """The same dataset with its pictures in a GPU's memory, if there is room for them; `batch` gives the same."""
         if device.type != "cuda" or self.pixels.nbytes > NEAR * torch.cuda.mem_get_info(device)[0]:
             return self
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))

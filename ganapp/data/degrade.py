@@ -25,7 +25,7 @@ P_JPEG, QUALITY = 0.85, (60, 95)
 def degrade(image: np.ndarray, scale: int, random: Random, residuals: np.ndarray | None = None) -> np.ndarray:
     """A worse picture uint8 [H / scale, W / scale, 3] of a clean one uint8 [H, W, 3]; H and W are multiples of scale.
 
-    How, and how strongly, is drawn anew each time. `residuals` int8 [N, h, w, 3] are a generator's own errors
+    What is done, and how strongly, is drawn anew each time. `residuals` int8 [N, h, w, 3] are a generator's own errors
     (see `ganapp.train.upscaler.residuals`), which are added to some pictures.
     """
     picture = Image.fromarray(image)
@@ -47,7 +47,8 @@ def degrade(image: np.ndarray, scale: int, random: Random, residuals: np.ndarray
     if random.random() < P_SALT:
         grains = random.random(noisy.shape[:2]) < random.uniform(0, MAX_SALT)
         noisy[grains] = random.choice([0, 255], (grains.sum(), 1))
-    small = np.rint(noisy.clip(0, 255)).astype(np.uint8)  # clipped first: a wrapped byte is salt and pepper
+    # Clipped before the cast: a wrapped byte would be salt or pepper.
+    small = np.rint(noisy.clip(0, 255)).astype(np.uint8)
     if random.random() < P_JPEG:
         small = jpeg(
             small, int(random.integers(*QUALITY, endpoint=True)), subsampling=random.choice(["4:2:0", "4:4:4"])

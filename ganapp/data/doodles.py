@@ -74,7 +74,7 @@ class Hand:
         return self.palette[random.integers(len(self.palette))]
 
     def light(self, random: Random) -> RGB:
-        """What eyes and teeth are filled with."""
+        """The colour that eyes and teeth are filled with."""
         return WHITE if random.random() < 0.6 else self.colour(random)
 
     def line(self, random: Random, colour: RGB, thinner: float = 1.0) -> str:
@@ -128,7 +128,7 @@ def outline(centre: Point, radius: float, random: Random) -> str:
 
 
 def mark(at: Point, size: float, colour: RGB, hand: Hand, random: Random) -> str:
-    """One small thing: a dot, an eye, teeth, or by the pen a stroke, a zigzag or a tuft."""
+    """A small mark: a dot, an eye, teeth, or a stroke, a zigzag or a tuft of the pen."""
     x, y = at
     match random.integers(7):
         case 0:
@@ -177,7 +177,7 @@ def shaded(path: str, colour: RGB, other: RGB, random: Random) -> str:
 
 
 def shade(colour: RGB, random: Random) -> RGB:
-    """A little darker or lighter."""
+    """The colour made a little darker or lighter."""
     by = random.choice([-1, 1]) * random.uniform(0.06, 0.3)
     red, green, blue = (min(1.0, max(0.0, c + by)) for c in colour)
     return red, green, blue
@@ -194,7 +194,7 @@ def turned(points: list[Point], angle: float, centre: Point) -> list[Point]:
 
 
 def closed(points: list[Point], smooth: bool) -> str:
-    """Path data through the points; smooth, from the middle of one side to that of the next."""
+    """Path data of a closed line through the points or, if `smooth`, of curves from middle to middle of its sides."""
     if not smooth:
         return straight(points) + "z"
     path = ""

@@ -1,6 +1,6 @@
 """Batches of patches for the steps of a run, in their order, drawn by the run itself or ahead of it by others.
 
-What the other processes import is all here and in `patches`: without torch they start in a moment.
+The other processes import this module and `patches` only; without torch they start in a moment.
 """
 
 import logging
@@ -45,17 +45,17 @@ class Recipe:
         return self.draw(random.choice(self.train_on, self.batch), random, self.doodles)
 
     def draw(self, index: np.ndarray, random: Random, doodles: float) -> Pairs:
-        """Pairs of the pictures in `index`; of the generators' errors, one generator's are added."""
+        """Pairs of the pictures in `index`; the generators' errors among them are those of one generator."""
         residuals = self.residuals[random.integers(len(self.residuals))] if self.residuals else None
         return draw_pairs(self.pictures, index, self.patch, self.scale, random, residuals, doodles)
 
 
 @contextmanager
 def batches(recipe: Recipe, seen: int, workers: int) -> Iterator[Iterator[Pairs]]:
-    """The batches after `seen` patches and on, without end; with `workers`, so many processes draw ahead.
+    """The batches from `seen` patches on, without end; if `workers` is not 0, so many processes draw ahead.
 
-    What comes is the same whatever their number. They end with the context, or with this process however it ends;
-    Ctrl-C is for this process alone.
+    The batches do not depend on the number of processes. These end with the context, or with this process however it
+    ends; Ctrl-C reaches this process alone.
     """
     if not workers:
         yield _endless(recipe, seen)
@@ -82,7 +82,7 @@ def _ahead(pool: ProcessPoolExecutor, recipe: Recipe, seen: int, workers: int) -
                 drawn.append(pool.submit(_draw, seen))
             seen += recipe.batch
         pairs, broken = drawn.popleft().result()
-        recipe.pictures.skip(broken)  # says so, of each picture once
+        recipe.pictures.skip(broken)  # logs each picture once
         yield pairs
 
 
@@ -116,5 +116,5 @@ def _end_with(sentinel: int) -> None:
 
 
 def _draw(seen: int) -> tuple[Pairs, dict[int, str]]:
-    """The batch, and why each picture was skipped that could not be read so far."""
+    """The batch, and the reason for each picture that was skipped so far."""
     return _recipe.at(seen), _recipe.pictures.broken

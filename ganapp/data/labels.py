@@ -12,13 +12,13 @@ from ganapp.contract import ANY
 from ganapp.data.sources import PrepareError, natural, printable
 
 KEYS = ("file_name", "file", "filename", "image", "id")  # the first that is in the header names the picture
-OWN = "source"  # prepare's own column: that of an older dataset gives way to where its pictures lie now
+OWN = "source"  # prepare's own column: it tells where pictures lie now, so an older dataset's is dropped
 MAX_VALUES = 64
 
 
 @dataclass
 class Table:
-    """`columns` of `rows`: values by column, by the picture's path, or by its stem or number if `by_id`."""
+    """`rows` has the values of `columns` by column, by the picture's path or, if `by_id`, by its stem or number."""
 
     columns: list[str]
     rows: dict[str, dict[str, str]]

@@ -1,4 +1,4 @@
-"""Patches for an upscaler to learn from: cut out of clean pictures of any size, varied, with what became of them."""
+"""Patches for an upscaler to learn from: cut out of clean pictures of any size, varied, each with a degraded copy."""
 
 import logging
 from dataclasses import dataclass, field
@@ -19,22 +19,22 @@ log = logging.getLogger(__name__)
 
 SMALLEST = 96  # pixels a side that a picture may be reduced to before it is cut
 CACHE = 2 * 2**30  # bytes of decoded pictures that are kept
-PLACES = 4  # looked at for the one with most to learn; one alone costs 0.5 dB after two minutes
+PLACES = 4  # compared to find the one with most to learn; looking at one alone costs 0.5 dB after two minutes
 P_GREY, P_CONTRAST, P_NEGATIVE = 0.15, 0.3, 0.3  # see `recoloured`
 FAINT = 32  # grey levels between darkest and lightest; less is not stretched, or gradients would fall into steps
-REDUCE_FROM = 2.0  # times the patch; a smaller picture is cut as it is, whose pixels are somebody's own drawing
-P_AS_IT_IS = 0.2  # of the larger pictures too
-FILTERS = (Image.Resampling.BOX, Image.Resampling.LANCZOS)  # that reduce a picture before it is cut
-P_FILTERS = (0.75, 0.25)  # by area, as what is drawn anew at the smaller size looks
-P_ALPHA = 0.25  # of the patches with transparency: it shows alpha in grey, which is enlarged the same way
-P_FLOODED = 0.35  # of them: what the network is given of colours, drawn out under the transparent pixels
+REDUCE_FROM = 2.0  # times the patch; a smaller picture is cut as it is, since its pixels are somebody's own drawing
+P_AS_IT_IS = 0.2  # of the larger pictures, which are cut as they are too
+FILTERS = (Image.Resampling.BOX, Image.Resampling.LANCZOS)  # that reduce what is cut out of a picture
+P_FILTERS = (0.75, 0.25)  # mostly by area, which looks as if drawn anew at the smaller size
+P_ALPHA = 0.25  # of the patches with transparency: they show alpha in grey, as alpha is enlarged the same way
+P_FLOODED = 0.35  # of them: they show the colours flooded into the transparent pixels, as the network gets them
 
 
 @dataclass
 class Pictures:
     """The pictures of some folders, decoded when asked for: uint8 [H, W, 3 or 4]. At most `cache` bytes are kept.
 
-    In the place of a file that is no picture stands the next one that is; `broken` says why, by index.
+    A file that is no picture is replaced by the next one that is; `broken` says why, by index.
     """
 
     files: list[Path]
@@ -59,8 +59,8 @@ class Pictures:
     def split(self, share: float) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the pictures to train on and of those to hold out, at least one of each; always the same.
 
-        Files of one name, below folders of their own, go the same way: they may be one drawing at several sizes.
-        Raises ValueError when there is but one name.
+        Files of the same name in different folders go the same way: they may be one drawing at several sizes.
+        Raises ValueError when there is only one name.
         """
         names = list(dict.fromkeys(self.names))
         if len(names) < 2:
@@ -87,7 +87,7 @@ class Pictures:
         return self.kept[i]
 
     def skip(self, broken: dict[int, str]) -> None:
-        """Take these for no pictures, and say so of those that are not known as such."""
+        """Mark these files as no pictures, and log those that were not marked before."""
         for i in broken.keys() - self.broken.keys():
             log.warning("skipped %s: %s", printable(str(self.files[i])), broken[i])
             self.broken[i] = broken[i]
@@ -121,7 +121,7 @@ def draw_pairs(
 ) -> Pairs:
     """One pair of each picture in `index`; `patch` is P. A function of its arguments and the state of `random`.
 
-    `doodles` is the share of pairs that a drawing made up at random takes the place of the picture in.
+    `doodles` is the share of pairs that show a drawing made up at random instead of the picture.
     """
     side = patch * scale
     clean = [doodle(side, random) if random.random() < doodles else cut_out(pictures[i], side, random) for i in index]
@@ -135,7 +135,7 @@ def cut_out(image: np.ndarray, side: int, random: Random) -> np.ndarray:
     most = min(image.shape[:2]) / max(side, SMALLEST)
     factor = 1.0
     if most >= REDUCE_FROM and random.random() >= P_AS_IT_IS:
-        factor = most ** random.random()  # as often to a half as from a half to a quarter
+        factor = most ** random.random()  # as often down to a half as from a half down to a quarter
     cut = min(round(side * factor), *image.shape[:2])
     corners = [[int(random.integers(length - cut + 1)) for length in image.shape[:2]] for _ in range(PLACES)]
     places = [image[top : top + cut, left : left + cut] for top, left in corners]
@@ -144,16 +144,16 @@ def cut_out(image: np.ndarray, side: int, random: Random) -> np.ndarray:
 
 
 def varied(patch: np.ndarray, random: Random) -> np.ndarray:
-    """uint8 [side, side, 3] of a patch [side, side, 3 or 4]: over a colour, turned, mirrored, with other colours."""
+    """The patch [side, side, 3 or 4] as uint8 [side, side, 3]: over a colour, turned, mirrored, with other colours."""
     patch = opaque(patch, random)
     patch = np.rot90(patch, random.integers(4))[:, :: random.choice([-1, 1])]
     return np.ascontiguousarray(recoloured(patch, random))
 
 
 def recoloured(patch: np.ndarray, random: Random) -> np.ndarray:
-    """The patch [H, W, 3] with its channels in another order; some grey, in full contrast, as a negative.
+    """The patch [H, W, 3] with its channels in another order; some are also grey, in full contrast or negative.
 
-    Whatever art there is to learn from, black ink on white paper is then among it.
+    So black ink on white paper is among the patches, whatever art there is to learn from.
     """
     patch = patch[..., random.permutation(3)]
     if random.random() < P_GREY:

@@ -1,4 +1,4 @@
-"""Any folder or zip of pictures, or a built-in collection, made into a dataset: square PNGs and metadata.csv."""
+"""Makes a dataset, square PNGs and metadata.csv, from any folder or zip of pictures or a built-in collection."""
 
 import csv
 import hashlib
@@ -43,7 +43,7 @@ class Summary:
     pictures_without_row: int = 0
 
     def describe(self) -> str:
-        """As in "9,998 images (RGBA 64x64), 3 skipped, 2 duplicates"; what is odd about labels only if any is."""
+        """As in "9,998 images (RGBA 64x64), 3 skipped, 2 duplicates", and what is odd about the labels, if anything."""
         colours = "RGBA" if self.channels == 4 else "RGB"
         line = f"{_count(self.images, 'image')} ({colours} {self.resolution}x{self.resolution})"
         line += f", {self.skipped:,} skipped, {_count(self.duplicates, 'duplicate')}"
@@ -143,7 +143,7 @@ def _drawn(name: str, job: Job) -> Iterator[Item]:
 
 
 def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterator[Item]:
-    """The usable pictures of a folder or zip, fitted, each different one once. Raises PrepareError if none is."""
+    """The usable pictures of a folder or zip, fitted, without duplicates. Raises PrepareError if there is none."""
     summary = job.summary
     rows = table.match(source.names, source.root) if table else {}
     if table:

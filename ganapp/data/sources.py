@@ -24,7 +24,7 @@ class Source:
     """The files of a folder or zip. `read(name)` is what `load_image` takes; it may raise ImageError.
 
     `names` are paths relative to the source, with "/", in natural order; `skipped` has what is no plain file,
-    with the reason; `table` names the table of labels, whose own paths are relative to `root` ("" or "top/").
+    each with the reason; `table` names the table of labels, whose own paths are relative to `root` ("" or "top/").
     """
 
     read: Callable[[str], Path | bytes]
@@ -91,7 +91,7 @@ def _zip(archive: zipfile.ZipFile, path: Path) -> Source:
 
 
 def _refused(info: zipfile.ZipInfo) -> str | None:
-    """Why an entry is not even opened, if so."""
+    """Why an entry must not even be opened, or None."""
     name = info.filename
     if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or ":" in name.partition("/")[0]:
         return "has a path that leads out of the zip"

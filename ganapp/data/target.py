@@ -29,7 +29,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
         _discard(old)  # left by a run that ended while it deleted
     part.mkdir(parents=True)
     try:
-        write_record(part, MADE_BY)  # first of all, so that a rerun knows the folder for its own
+        write_record(part, MADE_BY)  # first of all, so that a rerun recognises the folder as its own
         yield part
     except BaseException:
         _discard(part)
@@ -63,7 +63,7 @@ def _check_ours(path: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Delete a dataset, its record last: a deletion cut short leaves a folder still known for prepare's own."""
+    """Delete a dataset, its record last: after a deletion cut short the folder is still recognised as prepare's own."""
     if not path.exists():
         return
     for child in path.iterdir():

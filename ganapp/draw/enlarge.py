@@ -58,7 +58,7 @@ class Result:
         return replace(cleanup, method=self.method, model=self.model)
 
     def blend(self, denoise: float) -> np.ndarray:
-        """From `plain` at 0 to `cleaned` at 1, through premultiplied alpha; no network runs for it."""
+        """A blend from `plain` at 0 to `cleaned` at 1, through premultiplied alpha; no network runs for it."""
         if denoise >= 1 or self.method != "network":
             return self.cleaned
         if denoise <= 0:

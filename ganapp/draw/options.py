@@ -16,7 +16,7 @@ METAVARS = {int: "N", float: "X", str: "TEXT", bool: "True|False", tuple[str, ..
 
 
 def options(record: type[Record], doc: str, more: Mapping[str, tuple[Any, Any, str]], without: tuple[str, ...]) -> type:
-    """A dataclass for tyro: `more` fields (type, default, help), then the record's parameters but for `without`.
+    """A dataclass for tyro: `more` fields (type, default, help), then the record's parameters but those in `without`.
 
     An option whose default is tyro.MISSING is required. One that is not given is None, so that the record's default
     counts.

@@ -37,11 +37,11 @@ MORE = {
     "out": (
         tyro.conf.Positional[Path],
         tyro.MISSING,
-        "A PNG file to make of a picture; of a folder, a folder that gets the results under the same names.",
+        "PNG file to write; for a folder of pictures, a folder that gets the results under the same names.",
     ),
     "cut_out": (Path | None, None, "A picture whose transparency (corners, a cut-out) is copied onto every result."),
     "weights": (Path, WEIGHTS, "Folder of the models."),
-    "overwrite": (bool, False, "Make results anew that are there already."),
+    "overwrite": (bool, False, "Make results again that are there already."),
 }
 
 

@@ -21,8 +21,8 @@ UNKNOWN = -100  # the class of an unknown value
 class AttributeAccuracy:
     """Shares 0-1 of pictures that the classifier reads as labelled, for one attribute.
 
-    `held_out` is that of real pictures it was not trained on, the ceiling; None without any, or if none is labelled.
-    `majority` is the floor: the share of the most common value, which is right without looking.
+    `held_out` is the share of real pictures that it was not trained on, the ceiling; None if there are none, or none is
+    labelled. `majority` is the floor: the share of the most common value, which a guess gets right without looking.
     """
 
     name: str
@@ -32,10 +32,10 @@ class AttributeAccuracy:
 
 
 class Classifier(nn.Sequential):
-    """x [N, C, side, side] -> logits [N, num_labels]. It keeps positions, as an attribute has its place.
+    """x [N, C, side, side] -> logits [N, num_labels]. It keeps positions, since an attribute shows in its place.
 
-    It reads pixels because EfficientNet's features lose fine colours and small parts: of 32 px faces, a linear
-    classifier of the features named the skin of 4 in 10, this one that of 98 in 100.
+    It reads pixels because EfficientNet's features lose fine colours and small parts: on faces of 32 px, a
+    linear classifier of the features named the skin right in 4 of 10, this one in 98 of 100.
     """
 
     def __init__(self, channels: int, side: int, num_labels: int) -> None:
@@ -57,7 +57,7 @@ def shrink(x: Tensor) -> Tensor:
 
 
 def train_classifier(x: Tensor, labels: Tensor, sizes: list[int], device: torch.device | str = "cpu") -> Classifier:
-    """A classifier of pictures as `shrink` leaves them, by labels [N, num_labels] of one-hot blocks of these sizes.
+    """A classifier of pictures as `shrink` leaves them; labels [N, num_labels] are one-hot blocks of these `sizes`.
 
     A block of zeros is an unknown value and teaches nothing.
     """
@@ -79,7 +79,7 @@ def train_classifier(x: Tensor, labels: Tensor, sizes: list[int], device: torch.
 
 
 def accuracy(net: Classifier, x: Tensor, labels: Tensor, sizes: list[int]) -> list[float | None]:
-    """For each attribute the share 0-1 of pictures read as labelled, of those that are; None if none is."""
+    """For each attribute the share 0-1 of the labelled pictures that are read as labelled; None if none is labelled."""
     targets = classes(labels, sizes)
     device = next(net.parameters()).device
     logits = torch.cat([net(scaled(part, device)).cpu() for part in x.split(256)])
@@ -102,11 +102,11 @@ def classes(labels: Tensor, sizes: list[int]) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, sizes: list[int]) -> Tensor:
-    """The sum over the attributes of each one's mean over the batch, to which an unknown value adds nothing."""
+    """The sum over the attributes of the mean over the batch; an unknown value adds nothing."""
     pairs = zip(logits.split(sizes, 1), targets.T, strict=True)
     return sum(F.cross_entropy(*pair, ignore_index=UNKNOWN, reduction="sum") for pair in pairs) / len(targets)
 
 
 def scaled(x: Tensor, device: torch.device | str) -> Tensor:
-    """float32 in [-1, 1] on the device."""
+    """x as float32 in [-1, 1] on the device."""
     return (x.to(device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)

@@ -33,7 +33,7 @@ class MetricsArgs:
     count: int = 1000
     """Samples at most; never more than there are pictures to compare with."""
     held_out: float = 0.1
-    """Share of DATA that is measured as the samples are; with 0 there is nothing beside them."""
+    """Share of DATA that is held out and measured as the samples are; 0 leaves this comparison out."""
     json: Path | None = None
     """File for the numbers."""
     sheet: Path | None = None

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-KID_SUBSET = 1000  # at most; the sizes of small sets are the limit
+KID_SUBSET = 1000  # pictures at most, and never more than the smaller set has
 KID_SUBSETS = 10
 
 
@@ -15,7 +15,8 @@ def frechet(real: Tensor, fake: Tensor) -> float:
     _check(real, fake)
     sets = [real.double(), fake.double()]
     if len(real) + len(fake) < real.shape[1]:
-        # Few pictures span few dimensions. Turned into these, distances stay, and eigenvalues take a fraction.
+        # Few pictures span few dimensions. Projected onto these, distances stay, and eigenvalues take a fraction of the
+        # time.
         basis = torch.linalg.qr(torch.cat(sets).T).Q  # [F, len(real) + len(fake)]
         sets = [x @ basis for x in sets]
     (mean, covariance), (other_mean, other_covariance) = ((x.mean(0), torch.cov(x.T)) for x in sets)
@@ -28,7 +29,8 @@ def frechet(real: Tensor, fake: Tensor) -> float:
 def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
     """Kernel distance, unbiased: about 0, maybe below, for sets of one distribution (arXiv:1801.01401, section 4).
 
-    The mean over subsets drawn by `seed` where a set is larger than KID_SUBSET. Raises ValueError as `frechet`.
+    Where the sets differ in size or have more than KID_SUBSET pictures, it is the mean over subsets drawn by `seed`.
+    Raises ValueError as `frechet`.
     """
     _check(real, fake)
     size = min(len(real), len(fake), KID_SUBSET)
@@ -53,14 +55,15 @@ def _discrepancy(x: Tensor, y: Tensor) -> float:
 def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[float, float]:
     """Shares 0-1: of fakes near to some real picture, and of reals near to some fake (arXiv:1904.06991, eq. 2).
 
-    Near is what lies no farther than that picture's own neighbour of this rank, or the farthest it has.
+    A picture is near to another if it is no farther away than the other's own neighbour of rank `neighbours`, or than
+    its farthest one if there are fewer.
     Raises ValueError as `frechet`.
     """
     _check(real, fake)
     rank = min(neighbours, len(real) - 1, len(fake) - 1)
     real, fake = real.double(), fake.double()
     across = torch.cdist(real, fake)
-    # The nearest of all is each picture itself.
+    # The nearest to each picture is the picture itself.
     reach, other_reach = (torch.cdist(x, x).kthvalue(rank + 1, dim=1).values for x in (real, fake))
     precision = (across <= reach[:, None]).any(0).double().mean()
     recall = (across <= other_reach[None]).any(1).double().mean()
@@ -78,7 +81,7 @@ def mean_pairwise(features: Tensor) -> float:
 def nearest(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     """For each query the distance to the nearest key, float32 [N], and which it is, int64 [N]."""
     index = torch.cat([torch.cdist(part, keys).argmin(1) for part in queries.split(1000)])
-    # cdist takes distances from products and rounds small ones; the nearest are worth their own subtraction.
+    # cdist takes distances from products and rounds small ones, so the nearest are subtracted exactly.
     return (queries - keys[index]).norm(dim=1), index
 
 

@@ -34,7 +34,7 @@ NORMS = {
 class Convolution(nn.Conv2d):
     """x [N, c_in, H, W] -> [N, c_out, H / stride, W / stride].
 
-    Padded as TensorFlow does, where the weights come from: of an odd number, the greater part goes below and right.
+    The padding is that of TensorFlow, where the weights come from: an odd one is greater below and on the right.
     """
 
     def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:

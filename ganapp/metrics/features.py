@@ -1,4 +1,4 @@
-"""Pictures to features: the two networks in whose spaces distances are measured, each with what may be said of them."""
+"""Pictures to features: the two networks in whose spaces distances are measured, with the names of the distances."""
 
 import pickle
 from collections.abc import Callable
@@ -25,7 +25,7 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network that gives features, and what two distances in their space are called: FID is one network's alone."""
+    """A network that gives features, and the names of two distances between them; only Inception's is called FID."""
 
     name: str
     title: str
@@ -35,7 +35,7 @@ class Extractor:
     device: torch.device
 
     def features(self, images: np.ndarray) -> Tensor:
-        """float32 [N, F] on the CPU, of uint8 [N, H, W, 3]. A picture's features do not depend on the others."""
+        """Features float32 [N, F], on the CPU, of images uint8 [N, H, W, 3], each apart from the others."""
         chunk = CHUNKS.get(self.device.type, min(CHUNKS.values()))
         with torch.inference_mode():
             return torch.cat([self._run(images[at : at + chunk]) for at in range(0, len(images), chunk)])
@@ -46,7 +46,7 @@ class Extractor:
 
 
 def load_extractor(name: str, weights: Path | None = None, device: torch.device | str = "cpu") -> Extractor:
-    """The extractor of this name, ready to run. `weights` is a file with Inception's, which are downloaded else.
+    """The extractor of this name, ready to run. `weights` is a file with Inception's, by default downloaded.
 
     Raises ValueError when there is no such extractor, or its weights cannot be had or are not its own.
     """

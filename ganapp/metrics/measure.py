@@ -1,4 +1,4 @@
-"""All that is measured of a set of pictures against a dataset, beside the same of real pictures held out."""
+"""Measures a set of pictures against a dataset and, beside it, held-out real pictures in the same way."""
 
 import logging
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ PART = 256  # pictures whose features are taken between two steps of the progres
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one set of pictures against the training pictures, in the space of the features.
+    """The scores of one set of pictures against the training pictures, in the space of the features.
 
     `spread` is the mean distance between two of the set, `nearest` the median distance to the nearest training
     picture. Precision and recall compare with as many training pictures as the set has, the rest with all.
@@ -41,7 +41,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Measures:
-    """`samples` and, as what a perfect generator would get, the same of as many real pictures that were held out.
+    """The scores of the samples and, as what a perfect generator would get, those of as many held-out real pictures.
 
     `count` pictures are in each of these two sets, `train` among the training pictures. `held_out` is None without
     any, and `attributes` are empty where the samples have no labels.
@@ -103,7 +103,7 @@ def score(features: list[Tensor], train: list[Tensor]) -> Scores:
 
 
 def together(features: list[Tensor]) -> Tensor:
-    """[N, F * backgrounds], such that a squared distance is the mean of those on each background."""
+    """Features [N, F * backgrounds], whose squared distance is the mean of the squared distances on each background."""
     return torch.cat(features, 1) / len(features) ** 0.5
 
 

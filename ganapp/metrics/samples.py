@@ -39,8 +39,8 @@ def real_images(dataset: Dataset, index: Tensor) -> np.ndarray:
 def load_samples(source: Path, dataset: Dataset, rows: Tensor) -> Samples:
     """Samples to compare with the dataset, at most one for each of `rows`.
 
-    A bundle draws from the seeds 0, 1, ... with the labels that the dataset has at `rows`; of a folder, pictures are
-    taken at even distances. Raises ValueError that names the source when it does not fit the dataset.
+    A bundle draws from the seeds 0, 1, ... with the labels that the dataset has at `rows`; from a folder, evenly
+    spaced pictures are taken. Raises ValueError that names the source when it does not fit the dataset.
     """
     if any((source / name).exists() for name in (GENERATOR, MAPPING, SYNTHESIS)):
         return draw(source, dataset, dataset.labels[rows])

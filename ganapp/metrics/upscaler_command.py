@@ -19,8 +19,8 @@ from ganapp.serve.upscaler import Upscaler, open_upscaler
 
 log = logging.getLogger(__name__)
 
-LARGE = 512  # pixels a side of the larger pictures of the set
-SMALL = 64  # pixels a side of what the smaller ones are made from
+LARGE = 512  # pixels a side of the larger originals
+SMALL = 64  # pixels a side of the smaller pictures to enlarge
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class RestorationArgs:
     weights: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Folders of upscalers."""
     sides: tuple[int, ...] = ()
-    """Sides of the small pictures; by default 64, and what makes pictures of 512 pixels."""
+    """Sides of the small pictures; by default 64, and the side that is enlarged to 512 pixels."""
     peers: bool = True
     """Also measure the networks of others that are installed: waifu2x, Real-CUGAN, Real-ESRGAN."""
     without: tuple[str, ...] = ()
-    """Leave out methods whose name has this in it."""
+    """Leave out methods whose names contain this."""
     threads: int = 1
     """CPU threads of each method."""
     json: Path | None = None

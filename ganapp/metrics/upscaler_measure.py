@@ -24,7 +24,7 @@ UNSEEN = ("cutouts", "lorelei", "moods", "open-peeps", "planets", "thumbs")  # o
 PICTURES = tuple((style, f"{style}-held-0") for style in OWN) + tuple(
     (style, f"{style}-held-{k}") for style in UNSEEN for k in (0, 1)
 )
-# A second set, of artists whose licences keep their styles out of our training: nothing here was ever chosen by it.
+# A second set, by artists whose licences keep their styles out of our training. No setting was ever chosen by it.
 STRANGERS = tuple(
     (style, f"{style}-held-0")
     for style in (
@@ -74,7 +74,7 @@ class Score:
 
 
 def degrade(image: np.ndarray, scale: int, seed: str) -> np.ndarray:
-    """uint8 [H / scale, W / scale, C] of [H, W, 1 or 3]: reduced, with Gaussian noise and JPEG, by the seed."""
+    """The image [H, W, 1 or 3] as uint8 [H / scale, W / scale, C]: reduced, with noise drawn by the seed, and JPEG."""
     small = reduce(image, scale)
     rng = np.random.default_rng(zlib.crc32(seed.encode()))
     noisy = np.rint(np.clip(small + rng.normal(0, NOISE, small.shape), 0, 255)).astype(np.uint8)
@@ -82,7 +82,7 @@ def degrade(image: np.ndarray, scale: int, seed: str) -> np.ndarray:
 
 
 def reduce(image: np.ndarray, scale: int) -> np.ndarray:
-    """uint8 [H / scale, W / scale, C] of [H, W, C] by Pillow's bicubic filter, which averages where it reduces."""
+    """The image [H, W, C] as uint8 [H / scale, W / scale, C], by Pillow's bicubic filter, which averages."""
     size = (image.shape[1] // scale, image.shape[0] // scale)
     planes = [Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC) for plane in np.moveaxis(image, 2, 0)]
     return np.stack([np.asarray(plane) for plane in planes], axis=2)
@@ -92,7 +92,7 @@ def reduce(image: np.ndarray, scale: int) -> np.ndarray:
 def pairs(side: int, scale: int = 2, degraded: bool = True, strangers: bool = False) -> tuple[Pair, ...]:
     """The fixed set, or the strangers', as RGB over a plain colour, reduced to `side` pixels.
 
-    `degraded`, they are also noisy and went through JPEG.
+    If `degraded`, they also have noise and went through JPEG.
     """
     made = []
     for style, name in STRANGERS if strangers else PICTURES:
@@ -106,7 +106,8 @@ def pairs(side: int, scale: int = 2, degraded: bool = True, strangers: bool = Fa
 def rgba_pairs(side: int, scale: int = 2, noisy_alpha: bool = True) -> tuple[Pair, ...]:
     """The fixed set with the transparent background that some styles have, and with rounded corners.
 
-    The colours are degraded, flooded under the transparent pixels before; alpha as a grey picture, or only reduced.
+    The colours are flooded into the transparent pixels and degraded; alpha is degraded as a grey picture if
+    `noisy_alpha`, else only reduced.
     """
     made = []
     for style, name in PICTURES:

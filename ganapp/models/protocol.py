@@ -27,7 +27,7 @@ class StyleGenerator(Generator, Protocol):
     """A generator in two halves.
 
     `mapping` takes z and labels to w [N, w_dim] and keeps their mean in the buffer `w_avg`; `synthesis` takes ws
-    [N, num_ws, w_dim] and noise to x, and has `logits` of the same.
+    [N, num_ws, w_dim] and noise to x, and its `logits` takes the same to x before the sigmoids.
     """
 
     mapping: nn.Module

@@ -13,11 +13,11 @@ from ganapp.models.mapping import Mapping
 
 @dataclass(frozen=True)
 class StyleGANConfig:
-    """Sizes of both networks and the schedule of growth. Feature maps have min(base / side, width) channels.
+    """Sizes of both networks and the schedule of growth.
 
-    Pictures of `start` pixels a side are learnt for `stable_kimg`, then the next side fades in over `fade_kimg`,
-    and so on: at 64 px the last fade ends after 3 * (stable_kimg + fade_kimg). Raises ValueError for a schedule
-    that cannot be.
+    Feature maps have min(base / side, width) channels, at least 8. Pictures of `start` pixels a side are learnt
+    for `stable_kimg`, then the next side fades in over `fade_kimg`, and so on: at 64 px the last fade ends after
+    3 * (stable_kimg + fade_kimg). Raises ValueError for an impossible schedule.
     """
 
     z_dim: int = 128
@@ -49,7 +49,7 @@ class StyleGANConfig:
 
 
 def split_level(level: float) -> tuple[int, float]:
-    """The largest side that a level has a use for, and its weight, above 0 and at most 1."""
+    """The largest side that is made at a level, and its weight, above 0 and at most 1."""
     return 2 ** math.ceil(level), level - math.ceil(level) + 1
 
 
@@ -78,7 +78,7 @@ class Epilogue(nn.Module):
     """What follows each convolution (arXiv:1812.04948, fig. 1b): noise, leaky ReLU, AdaIN.
 
     x [N, c, S, S], w [N, w_dim], noise [N, 1, S, S] -> [N, c, S, S]. The noise has one strength for all channels,
-    as in StyleGAN2, which costs half as much as one each; the convolution has the bias.
+    as in StyleGAN2, which costs half as much as one for each channel; the convolution has the bias.
     """
 
     def __init__(self, c: int, w_dim: int):
@@ -95,7 +95,7 @@ class Synthesis(nn.Module):
     """Styles ws [N, num_ws, w_dim] and noise [N, noise_dim] to an image x [N, C, R, R] in [-1, 1].
 
     Two layers a side, the first on a constant. `level` (see StyleGANConfig.level) says how many sides are made;
-    what is smaller than R is enlarged to it. The first convolution of a side runs before the doubling, at a
+    a smaller picture is enlarged to R. The first convolution of a side runs before the doubling, at a
     quarter of the paper's cost.
     """
 
@@ -154,7 +154,7 @@ class Generator(nn.Module):
         self.num_ws, self.noise_dim = self.synthesis.num_ws, self.synthesis.noise_dim
 
     def grow(self, seen: int) -> None:
-        """Make what the schedule asks for after `seen` images."""
+        """Set the level that the schedule asks for after `seen` images."""
         self.synthesis.level = self.cfg.level(seen, self.synthesis.resolution)
 
     def resample(self, real: Tensor) -> Tensor:
@@ -212,7 +212,7 @@ class Discriminator(nn.Module):
         self.embed = Linear(num_labels, c) if num_labels else None
 
     def grow(self, seen: int) -> None:
-        """Judge what the schedule asks for after `seen` images."""
+        """Set the level that the schedule asks for after `seen` images."""
         self.level = self.cfg.level(seen, self.resolution)
 
     def stem(self, x: Tensor, side: int) -> Tensor:

@@ -13,11 +13,11 @@ from ganapp.models.mapping import Mapping
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """Sizes of both networks. Feature maps have min(base / side, width) channels.
+    """Sizes of both networks. Feature maps have min(base / side, width) channels, at least 8.
 
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
     drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures.
-    Without `noise`, there is no detail that the style does not decide.
+    Without `noise`, the style decides every detail.
     """
 
     z_dim: int = 128
@@ -97,11 +97,11 @@ class SynthesisLayer(nn.Module):
 class Palette(nn.Module):
     """Planes [N, K (+ 1), H, W] and the last style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
 
-    The style decides the colours, and the planes, by a softmax, which colour shows where. Where one wins, the area
-    is flat without any effort, which flat art is made of; edges and shades are blends. An alpha plane passes through.
+    The style decides the colours, and a softmax over the planes decides which colour shows where. Where one wins, the
+    area is flat without any effort, as in flat art; edges and shades are blends. An alpha plane passes through.
     """
 
-    SHARPNESS = 4.0  # of the softmax, so that a win takes logits of an ordinary size
+    SHARPNESS = 4.0  # of the softmax, so that logits of an ordinary size let one colour win
 
     def __init__(self, count: int, supersample: int, w_dim: int):
         super().__init__()
@@ -124,7 +124,7 @@ class Palette(nn.Module):
         return torch.sigmoid(self.colours(w) * 2).unflatten(1, (3, self.count))
 
     def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-        """Colours in [0, 1] and alpha's logits, both reduced by area; colours count by how much of them shows."""
+        """Colours in [0, 1] and alpha's logits, both reduced by area; colours are weighted by alpha."""
         if not alpha.shape[1]:
             return F.avg_pool2d(mixed, self.supersample), alpha[:, :, :: self.supersample, :: self.supersample]
         shown = torch.sigmoid(alpha) + 1e-3  # where nothing shows, colours are their plain mean
@@ -163,7 +163,7 @@ class Synthesis(nn.Module):
         return planes if self.palette is None else self.palette(planes, ws[:, -1])
 
     def planes(self, ws: Tensor, noise: Tensor) -> Tensor:
-        """What the skip outputs add up to: the palette's planes [N, K (+ 1), H, W], or the logits without one."""
+        """The sum of the skip outputs: the palette's planes [N, K (+ 1), H, W] or, without a palette, the logits."""
         maps = self.noise_maps(noise)
         x = self.const.expand(ws.shape[0], -1, -1, -1)
         x = self.layers[0](x, ws[:, 0], maps[0])

@@ -92,6 +92,6 @@ class Draws:
         return self.processes.take(whole)
 
     def uniform(self, N: int, *shape: int) -> Tensor:
-        """In [0, 1)."""
+        """Uniform numbers in [0, 1)."""
         whole = torch.rand(N * self.processes.count, *shape, generator=self.rng, device=self.rng.device)
         return self.processes.take(whole)

@@ -33,8 +33,8 @@ class CaptionedFile(TypedDict):
 class Call:
     """A call: what it does in words, the record that its parameters make, and what it answers.
 
-    `answer` gets the record, and the values of `first` and `last`, parameters that are in no record: the name of
-    each with its type, default and explanation.
+    `answer` gets the record and the values of the parameters in `first` and `last`, which are in no record; these map
+    each parameter's name to its type, default and explanation.
     """
 
     name: str
@@ -159,7 +159,7 @@ def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
 
 
 def on_the_wire(hint: Any) -> Any:
-    """The type of a parameter as JSON has it: lists of seeds as such, what may be a list or a word as text."""
+    """The type of a parameter in JSON: a list of seeds is a list, but what may be a list or a word is text."""
     if get_origin(hint) is dict:
         return hint | None
     if isinstance(hint, UnionType):
@@ -168,7 +168,7 @@ def on_the_wire(hint: Any) -> Any:
 
 
 def as_sent(default: Any, hint: Any) -> Any:
-    """A parameter's default as JSON has it."""
+    """A parameter's default in JSON."""
     if default == {}:
         return None
     if isinstance(default, tuple):

@@ -28,7 +28,7 @@ LEVEL = 2  # of PNG compression: a dial waits for the file
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A picture cleaned up: its PNG file and, at the same size, that of the picture as it came.
+    """A picture cleaned up: its PNG file, and the PNG file of the picture as it came, at the same size.
 
     `before` and `after` are their width and height in pixels, `method` is what enlarged it.
     """
@@ -70,7 +70,7 @@ class Recent:
         self._lock = threading.Lock()
 
     def get(self, key: tuple, make: Callable[[], Kept]) -> Kept:
-        """What is kept under `key`, or what is made now."""
+        """The result that is kept under `key`, or else one that is made now."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -91,13 +91,13 @@ class Cleaner:
         self._recent = Recent(kept)
 
     def clean(self, file: Raw, cleanup: Cleanup, cut_out: Raw = None, progress: Progress | None = None) -> Cleaned:
-        """The picture of Gradio's record of an upload, cleaned up; `cut_out` is such a record or None.
+        """Clean up the picture of `file`, Gradio's record of an upload; `cut_out` is such a record or None.
 
         Raises ValueError for a bad value or a result too large, ImageError where a file is not a picture.
         """
         sent = upload(file, "image")
         source = read_record(io.BytesIO(sent.data))
-        # The file is what is hashed, so that a kept result needs no decoding either.
+        # The file is hashed, not its pixels, so that a kept result needs no decoding either.
         key = hashlib.sha256(sent.data).hexdigest(), cleanup.size or cleanup.scale, cleanup.model, cleanup.method
         kept = self._recent.get(key, lambda: self._enlarge(sent.image(), cleanup, source, progress))
         result = kept.result

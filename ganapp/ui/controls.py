@@ -16,31 +16,31 @@ PRIVATE = {"api_visibility": "private"}
 
 
 def drawing(tab: str) -> dict:
-    """How the events of a tab that draw are run: one at a time, in their order, and apart from other tabs'.
+    """The options that run a tab's drawing events one at a time, in their order, apart from other tabs' events.
 
     Two at once would gain nothing on a CPU, and the picture that was asked for first could be shown last.
-    Values come as the browser sends them: recipe.py checks them all, in better words than the components have.
+    Values come as the browser sends them: the records check them all, in better words than the components do.
     """
     return {**PRIVATE, "concurrency_id": tab, "concurrency_limit": 1, "preprocess": False}
 
 
 def model(library: Library, names: Sequence[str] | None = None, render: bool = True) -> gr.Dropdown:
-    """The choice of a model, of all of them unless `names` are given."""
+    """The choice of a model, among all of them unless `names` are given."""
     names = library.names() if names is None else names
     return gr.Dropdown(list(names), value=names[0] if names else None, label="Model", filterable=False, render=render)
 
 
 def named(library: Library, parameters: Mapping[str, Component], values: Sequence[Raw]) -> dict[str, Raw]:
-    """The values of the controls of these parameters, by name, and of the dropdowns that follow as labels.
+    """The values of these parameters' controls by name, with the values of the dropdowns after them as labels.
 
-    Raises as Library.spec for a model that there is not.
+    Raises as Library.spec for an unknown model.
     """
     found = dict(zip(parameters, values, strict=False))
     return {**found, "labels": chosen(library, found["model"], values[len(parameters) :])}
 
 
 def psi() -> gr.Slider:
-    """Truncation, with what it does beside it."""
+    """The slider of truncation, which says what it does."""
     return gr.Slider(
         PSI_LOW,
         PSI_HIGH,
@@ -79,7 +79,7 @@ def chosen(library: Library, name: Raw, values: Sequence[Raw]) -> dict[str, Raw]
 
 
 def gallery_of(spec: GeneratorSpec) -> dict:
-    """The update that has a gallery enlarge the model's images in its own way."""
+    """The update that makes a gallery enlarge images as this model's need it."""
     return gr.update(elem_classes=["gallery", *pixel_class(spec)])
 
 

@@ -21,5 +21,5 @@ def story(spec: GeneratorSpec) -> str:
 
 
 def _fact(key: str, value: str) -> str:
-    """The value as it stands in the line, where the name of the fact is not to be seen."""
+    """The value as the line shows it, without the name of the fact."""
     return "licence unknown" if key == "licence" and value.lower() == "unknown" else value

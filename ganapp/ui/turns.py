@@ -1,4 +1,4 @@
-"""Whose turn it is: the newest call of a visitor, for which that visitor's older ones give up."""
+"""Decides whose turn it is: a visitor's older calls give up for the newest one."""
 
 import threading
 from collections import OrderedDict
@@ -20,10 +20,10 @@ class Turns:
         self._lock = threading.Lock()
 
     def begin(self, visitor: str | None, asked: float | None = None) -> Callable[[], None]:
-        """Begin a call; what comes back raises Superseded from when a newer call of the same visitor has begun.
+        """Begin a call. Returns a function that raises Superseded once a newer call of the same visitor has begun.
 
-        Two calls asked for at nearly the same time may begin in the wrong order: `asked` tells, by the visitor's
-        clock, and raises Superseded at once for a call that is older than one that has begun.
+        Two calls that are asked for at nearly the same time may begin in the wrong order. So `asked` gives the time by
+        the visitor's clock, and a call that is older than one that has begun raises Superseded at once.
         """
         with self._lock:
             if asked is not None:

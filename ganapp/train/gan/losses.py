@@ -55,6 +55,6 @@ def gradient_penalty(D: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     """
     x = x.detach().requires_grad_(True)
     logits = D(x, labels)
-    logit = logits.view(len(x), -1).mean(1)  # where D judges patches, the mean over those of an image
+    logit = logits.view(len(x), -1).mean(1)  # the mean over an image's patches, where D judges patches
     (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
     return gradient.float().square().sum((1, 2, 3)).mean()

@@ -31,15 +31,15 @@ SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 NO_NETWORK = "There is no upscaling network among the models here: pixel art and Lanczos only."
 
 NOTHING = np.zeros((1, 1, 3), np.uint8)
-PROGRESS = gr.Progress()  # in a signature, Gradio puts one there that knows the call
+PROGRESS = gr.Progress()  # as a default in a signature: Gradio puts one there that knows the call
 
-# A result beside another picture than its own would be taken for that picture's.
+# A result that stays beside a new picture would be taken for that picture's.
 CLEAR_JS = "() => [null, null, '']"
 
 
 @dataclass(frozen=True)
 class Controls:
-    """The tab's components; `parameters` are those that say how, by name."""
+    """The tab's components; `parameters` has by name those that say how to clean."""
 
     image: gr.Image
     cut_out: gr.Image
@@ -70,7 +70,7 @@ def checked(library: Library, scale: Raw, size: Raw, palette: Raw, colours: Raw,
 
 
 def shown_path(sent: Upload) -> str:
-    """The path of an upload, checked to be a picture; of a kind that browsers do not show, that of a PNG of it.
+    """The path of an upload, checked to be a picture, or of a PNG copy if browsers do not show its kind.
 
     Raises ImageError where the file is not a picture.
     """
@@ -97,7 +97,7 @@ def taking(outlet: Outlet) -> Callable[..., tuple]:
 
 
 def upload_field(label: str, elem_id: str, height: int) -> gr.Image:
-    """A place for a picture. The file itself: a decoded copy would have lost transparency and turned with its EXIF."""
+    """A place for a picture. It keeps the file itself: a decoded copy would lose transparency and turn by its EXIF."""
     return gr.Image(
         label=label,
         show_label=False,  # Gradio would write it across the picture
@@ -137,7 +137,7 @@ def place_controls(library: Library) -> Controls:
                 format="png",
                 interactive=False,
                 buttons=["fullscreen"],
-                max_height=4000,  # style.css knows better
+                max_height=4000,  # style.css sets the limit
                 elem_id="cleanup-out",
                 elem_classes="compare",
             )
@@ -181,7 +181,7 @@ def place_controls(library: Library) -> Controls:
 
 
 class Handlers:
-    """What the tab's events do. Of one visitor's calls the last one counts."""
+    """What the tab's events do. Only the last of a visitor's calls counts."""
 
     SKIPPED = (gr.skip(),) * 4  # one for each output of a cleaning
 
@@ -258,10 +258,10 @@ class Handlers:
 
     @errors.in_the_page()
     def on_cut_out(self, file: Raw) -> None:
-        copy_alpha(NOTHING, upload(file, "cut_out").image())  # before every turn of a dial would say so
+        copy_alpha(NOTHING, upload(file, "cut_out").image())  # now, or every turn of a dial would report it
 
     def on_leave(self, request: gr.Request) -> None:
-        self.turns.begin(request.session_hash)  # what is being made for nobody stops
+        self.turns.begin(request.session_hash)  # stops what is being made, as nobody waits for it
 
     def on_scale(self, scale: Raw) -> dict:
         return gr.update(visible=scale == EXACT)
@@ -278,7 +278,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     inputs = [shown.image, shown.cut_out, *shown.parameters.values(), moment]
     outputs = [shown.image, shown.result, shown.file, shown.sizes]
     quietly = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    # A picture may take a minute, which nobody else shall wait for; of one visitor's own calls the last one counts.
+    # A picture may take a minute, and nobody else must wait for it; only the last of a visitor's own calls counts.
     lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES}
     stamped = scripts.call("calls.js", "stamped")
     cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": shown.result, "js": stamped, **lanes}
@@ -295,7 +295,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         dial.input(on.on_change, **cleaning | {"show_progress": "hidden"}, trigger_mode="always_last")
     uploaded = shown.image.upload(on.on_upload, shown.image, [shown.image, kept], **quietly)
     uploaded.success(**clearing).then(on.on_change, **cleaning)
-    # What cannot be read does not take the place of what could, even where that had been cleared away for it.
+    # A file that cannot be read does not replace the picture before it, even if that had been cleared away.
     uploaded.failure(lambda path: path, kept, shown.image, **quietly).then(on.on_change, **cleaning)
     masked = shown.cut_out.upload(on.on_cut_out, shown.cut_out, **quietly)
     masked.success(on.on_change, **cleaning)
@@ -305,7 +305,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     page.demo.unload(on.on_leave)
     opening = tab.select(on.on_open, shown.image, [shown.image, kept, opened], **quietly)
     opening.success(on.on_opened, **cleaning | {"inputs": [opened, *inputs], "show_progress": "hidden"})
-    # A small screen shows where the button was, which is nowhere in particular on this tab.
+    # A small screen stays where the button was, which is an arbitrary place on this tab.
     look = {"fn": None, "js": scripts.call("view.js", "toResult", "#cleanup-out"), **controls.PRIVATE}
     for outlet in page.outlets:
         sent = outlet.button.click(

@@ -117,7 +117,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         return gr.update(visible=third == EXACT)
 
     inputs = [*parameters.values(), *labels]
-    drawn, chosen_cell = gr.State(None), gr.State(None)  # recipe and file of the grid; row and column in it
+    drawn, chosen_cell = gr.State(None), gr.State(None)  # record and file of the grid; row and column in it
     outputs = [shown, drawn, chosen_cell, cleanup]
     drawing = {"fn": on_mix, "inputs": inputs, "outputs": outputs, **controls.drawing("mix")}
     go.click(**drawing)

@@ -25,7 +25,7 @@ def archive_of(drawn: list[Picture]) -> bytes:
 
 
 def picked(gallery: Files | None, place: int | None) -> tuple[str, str]:
-    """Path and caption of the image at `place`, or of the first where none such is large. Raises ValueError."""
+    """Path and caption of the image at `place`, else of the first. Raises ValueError before any is drawn."""
     if not gallery:
         raise ValueError("Draw a sample first.")
     return gallery[place if place is not None and place < len(gallery) else 0]
@@ -120,7 +120,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     model.input(on_model, model, [*labels, about, gallery], show_progress="hidden", **controls.PRIVATE).then(
         **drawing
     ).then(**sharing)
-    # Every step of a drag asks, only the last one is drawn: the picture ends where the thumb does.
+    # Every step of a drag sends a request, but only the last is drawn: the picture ends where the thumb does.
     for control in (count, psi, *labels):
         control.input(**drawing, trigger_mode="always_last", show_progress="hidden").then(**sharing)
     gallery.preview_open(None, js=scripts.call("view.js", "toResult", "#sample-gallery .preview"), **controls.PRIVATE)

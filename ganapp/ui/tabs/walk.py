@@ -105,7 +105,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         return [gr.update(choices=spaces, value=spaces[0][1]), *controls.labels_of(spec, len(labels))]
 
     inputs = [*parameters.values(), *labels]
-    walk, frame = gr.State(None), gr.Number(0, visible=False)  # the recipe with its sheet; the frame that is sent
+    walk, frame = gr.State(None), gr.Number(0, visible=False)  # the record with its sheet; the frame that is sent
     outputs = [player, file, walk]
     drawing = {"fn": on_walk, "inputs": inputs, "outputs": outputs, **controls.drawing("interpolate")}
     go.click(**drawing)
@@ -127,7 +127,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         alone = frame_of_sheet(record, Path(sheet).read_bytes(), size, frame)
         return cached(alone.png, alone.name)
 
-    # Which frame is shown only the browser knows; State values do not go there and come back as nothing.
+    # Only the browser knows which frame is shown. State values are not sent to it and come back as null.
     return Outlet(cleanup, picture, [frame, walk], scripts.call("player.js", "shownFrame"))
 
 

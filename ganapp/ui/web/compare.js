@@ -1,4 +1,4 @@
-// Gradio's slider takes every wheel and every touch above it for its zoom, and the page under it cannot be scrolled.
+// Gradio's slider uses every wheel and every touch over it to zoom, so the page under it cannot be scrolled.
 // Here a wheel zooms with Ctrl, as a pinch does, and one finger beside the handle scrolls until something is zoomed.
 
 export const scrollable = () => {

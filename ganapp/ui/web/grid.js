@@ -1,4 +1,4 @@
-// Clicks on a grid of pictures, as pixels of its image: Gradio's own count as if no page ever enlarged one.
+// Clicks on a grid of pictures, as pixels of its image. Gradio's own events ignore that the page enlarges it.
 
 export const picking = (selector) => ({ trigger }) => {
   document.addEventListener("click", (event) => {

@@ -1,7 +1,7 @@
-// Plays and scrubs through the frames of a walk, which arrive as one sheet: no request for a frame.
+// Plays and scrubs through the frames of a walk, which arrive as one sheet, so no frame needs a request.
 // `watch` tells of a new value; the template may be rendered anew, so elements are looked up late.
 
-// The inputs of a call with the number of the frame that is shown in place of the first.
+// The inputs of a call, the first replaced by the number of the frame that is shown.
 export const shownFrame = (_, ...rest) => [Number(document.querySelector("#player canvas")?.dataset.frame ?? 0), ...rest];
 
 export const player = ({ element, props, watch }) => {
