@@ -130,9 +130,22 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
             "statement": facts.statement,
             "kimg": round(facts.seen / 1000, 1),
         },
+        measured={"noise": noise_shows(G, facts)} if G.noise_dim else {},
         palette=palette,
         supersample=network.supersample if palette else 1,
     )
+
+
+def noise_shows(G: nn.Module, facts: RunFacts) -> int:
+    """The most that another noise seed changes a picture, in grey levels; a few seeds tell."""
+    z = torch.from_numpy(z_from_seeds(range(8), G.z_dim))
+    labels = torch.zeros(len(z), facts.num_labels)
+    with torch.no_grad():
+        drawn = [
+            to_images(G(z, labels, torch.from_numpy(noise_from_seed(seed, G.noise_dim)).expand(len(z), -1)))
+            for seed in (0, 1)
+        ]
+    return visible_difference(*drawn)
 
 
 def write_graphs(folder: Path, G: nn.Module, spec: GeneratorSpec, int16: bool) -> None:

@@ -99,7 +99,11 @@ def use(spec: GeneratorSpec) -> str:
         return f"`generator.onnx` turns `z` [N, {spec.z_dim}]{labels} into {images}"
     noise = f" and `noise` [N, {spec.noise_dim}]" if spec.noise_dim else ""
     ws = f"`ws` [N, {spec.num_ws}, {spec.w_dim}]"
+    painted = (
+        f" It also gives `planes` [N, {spec.num_planes}, {spec.resolution}, {spec.resolution}]\n"
+        f"and `colours` [N, {spec.palette}, 3], from which the picture can be drawn at any size."
+    )
     return (
-        f"`mapping.onnx` turns `z` [N, {spec.z_dim}]{labels} and `psi` [1]\ninto {ws}; "
-        f"`synthesis.onnx` turns `ws`{noise} into {images}"
+        f"`mapping.onnx` turns `z` [N, {spec.z_dim}]{labels} and `psi` [N]\ninto {ws}; "
+        f"`synthesis.onnx` turns `ws`{noise} into {images}{painted if spec.palette else ''}"
     )

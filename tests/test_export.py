@@ -63,6 +63,15 @@ def test_parity_is_judged_on_the_cpu_even_where_there_is_a_gpu(
     assert asked == [[CPU], [CPU]]
 
 
+def test_the_spec_says_how_much_noise_shows(run: Path):
+    trained = load_trained(run / CHECKPOINT)
+    for layer in trained.G.synthesis.layers:
+        layer.noise_strength.data.zero_()
+    assert make_spec("shapes", trained).measured == {"noise": 0}
+    trained.G.synthesis.layers[-1].noise_strength.data.fill_(2.0)
+    assert make_spec("shapes", trained).measured["noise"] > 10
+
+
 def test_labels_reach_the_image_and_psi_zero_is_one_image(bundle: Path):
     served = open_generator(bundle)
     z = z_from_seeds(range(2), served.spec.z_dim)
@@ -85,6 +94,7 @@ def test_every_architecture_is_served_as_it_was_trained(name: str, shapes: Path,
     assert not np.array_equal(chosen, images[1])
     assert served.spec.training["architecture"] == trained.cfg.architecture
     assert served.spec.noise_dim == trained.G.noise_dim
+    assert ("noise" in served.spec.measured) == bool(trained.G.noise_dim)
     assert trained.cfg.loss in (tmp_path / "w" / name / "README.md").read_text()
 
 

@@ -1,5 +1,6 @@
 """Interpolation: a walk from seed to seed, as frames and as a file that moves."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -53,11 +54,9 @@ def colour_of(value: Raw, name: str, models: Models) -> str:
     """A colour as "#rrggbb", given as one or by name."""
     text = value.strip().lower() if isinstance(value, str) else ""
     text = NAMED.get(text, text)
-    try:
-        if len(text) == 7 and text[0] == "#" and len(bytes.fromhex(text[1:])) == 3:
-            return text
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        as_rgb(text)
+        return text
     raise ValueError(f"{name} must be white, black or a colour such as #f4f1ea, not {value!r:.60}")
 
 

@@ -1,5 +1,6 @@
 """Straight and premultiplied alpha, pictures over a background, and colours under transparent pixels."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ Colour = tuple[int, int, int]
 
 def as_rgb(text: str) -> Colour:
     """The colour of "#rrggbb". Raises ValueError for anything else."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ValueError(f"a colour is given as #rrggbb, not {text!r:.60}")
     red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue
 
