@@ -51,10 +51,12 @@ class BenchArgs:
 
 
 def run(prog: str, args: list[str]) -> None:
-    """Parse, measure, print. Raises ValueError when there is no model to measure."""
+    """Parse, measure, print. Raises ValueError when there is no model to measure, or no app."""
     given = tyro.cli(BenchArgs, prog=prog, args=args)
     if given.rounds < 1:
         raise ValueError("--rounds must be at least 1")
+    if not (ROOT / "app.py").is_file():
+        raise ValueError("bench needs app.py, which the installed package has not: run it in a clone of the repository")
     library = Library(given.weights)
     print("| what | against | ratio, median (range) |\n| --- | --- | --- |")
     for name in library.names():

@@ -32,8 +32,10 @@ class SpaceArgs:
 
 
 def run(prog: str, args: list[str]) -> None:
-    """Parse and make the folder. Raises ValueError for an unknown model, or a folder in the way."""
+    """Parse and make the folder. Raises ValueError for a model that there is not, a folder in the way, or no app."""
     given = tyro.cli(SpaceArgs, prog=prog, args=args)
+    if not (ROOT / "app.py").is_file():
+        raise ValueError("space needs app.py, which the installed package has not: run it in a clone of the repository")
     library = Library(given.weights)
     known = [*library.names(), *library.upscalers]
     for name in given.models:

@@ -40,6 +40,12 @@ def test_a_model_adds_few_threads_however_many_cpus_there_are(weights_dir: Path)
     assert bench.thread_count(weights_dir) - alone == 4 * (SESSION_THREADS - 1)
 
 
+def test_the_installed_package_says_where_to_run_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match=r"^bench needs app\.py.*: run it in a clone of the repository$"):
+        bench.run("bench", [])
+
+
 def test_rounds_that_do_not_pair_up_are_an_error():
     with pytest.raises(ValueError):
         row("a", "b", [1.0, 2.0], [1.0])

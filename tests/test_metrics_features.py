@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,13 @@ def test_an_unknown_network_is_named():
 def test_installed_weights_cannot_be_replaced():
     with pytest.raises(ValueError, match="--weights is for --features inception"):
         load_extractor("efficientnet-lite0", Path("other.pth"))
+
+
+def test_without_torch_fidelity_inception_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ganapp.metrics.inception", None)  # as if an import in it had failed
+    kept = torch.__version__.split("+")[0]
+    with pytest.raises(ValueError, match=rf"`pip install torch-fidelity torch=={kept}`.*efficientnet-lite0"):
+        load_extractor("inception")
 
 
 def test_without_a_network_inception_says_where_its_weights_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -19,7 +19,8 @@ def lines(name: str) -> list[Requirement]:
 
 ALL = lines("requirements.txt")
 SERVING = lines("requirements-serving.txt")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, PACKAGE_DATA = SETTINGS["project"], SETTINGS["tool"]["setuptools"]["package-data"]["ganapp"]
 NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
 TRAIN = [Requirement(line) for line in PROJECT["optional-dependencies"]["train"]]
 MACHINES = [
@@ -64,6 +65,12 @@ def test_the_project_names_what_the_lists_name_and_its_ranges_hold_the_versions(
     for item in NEEDED + TRAIN:
         assert item.specifier.contains(versions[item.name]), item
         assert not item.specifier.contains(str(Version(versions[item.name]).major + 1)), f"{item} has no upper end"
+
+
+def test_the_package_has_every_file_of_the_tree_that_is_not_python():
+    top = ROOT / "ganapp"
+    others = {path for path in top.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert others == {path for pattern in PACKAGE_DATA for path in top.glob(pattern)}
 
 
 def test_a_space_runs_the_gradio_that_is_pinned():

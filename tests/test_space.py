@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from export import space
 from export.space import MARK, requirements, run
 
 
@@ -55,3 +56,9 @@ def test_a_model_that_cannot_be_shown_is_named(models: list[str], message: str, 
     with pytest.raises(ValueError, match=message):
         run("space", [str(tmp_path / "space"), "--weights", str(weights_dir), "--models", *models])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_installed_package_says_where_to_run_it(weights_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(space, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match=r"^space needs app\.py.*: run it in a clone of the repository$"):
+        run("space", [str(tmp_path / "space"), "--weights", str(weights_dir)])

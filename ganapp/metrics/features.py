@@ -88,8 +88,10 @@ def _inception(weights: Path | None, device: torch.device) -> Extractor:
     try:
         from ganapp.metrics.inception import URL_INCEPTION_V3, FeatureExtractorInceptionV3
     except ImportError:
+        # torch is named too, or pip may take the newest torchvision, and with it another torch: gigabytes.
+        version = torch.__version__.partition("+")[0]
         raise ValueError(
-            "--features inception needs torch-fidelity: `pip install torch-fidelity`, "
+            f"--features inception needs torch-fidelity: `pip install torch-fidelity torch=={version}`, "
             "or measure with --features efficientnet-lite0"
         ) from None
     path = _download(URL_INCEPTION_V3) if weights is None else weights
