@@ -8,7 +8,17 @@ from tiny_run import TINY
 from torch import Tensor, nn
 
 from ganapp.train.gan.config import TrainConfig
-from ganapp.train.gan.step import W_AVG_STEP, Batch, TrainState, Watch, generate, targets, train_step, update_ema
+from ganapp.train.gan.step import (
+    W_AVG_STEP,
+    Batch,
+    TrainState,
+    Watch,
+    drop_labels,
+    generate,
+    targets,
+    train_step,
+    update_ema,
+)
 from ganapp.train.parallel import Draws, Processes
 
 CPU = torch.device("cpu")
@@ -276,6 +286,33 @@ def test_both_networks_hear_the_same_labels_and_some_are_hidden_from_both():
         heard = state.D.heard
         assert all(torch.equal(each, heard[0]) for each in heard)
         assert torch.equal(heard[0], labels) == (share == 0)
+
+
+def test_pictures_without_attributes_have_none_to_hide():
+    assert drop_labels(torch.zeros(N, 0), [], 0.4, draws()).shape == (N, 0)
+
+
+class Agreeing(Processes):
+    """One of two processes; the other computes the same, and so all means are its own."""
+
+    def __init__(self) -> None:
+        super().__init__(count=2, rank=1)
+
+    def average(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+    def average_gradients(self, parameters: list[nn.Parameter]) -> None:
+        pass
+
+
+def test_two_processes_show_twice_as_many_images_and_the_average_moves_by_them():
+    cfg, state = replace(PLAIN, ema_kimg=1.0, ema_rampup=0.5, batch=2 * N), make(seen=384)
+    state.processes = Agreeing()
+    before = state.G.size.item()
+    train_step(state, batch(), [], cfg)
+    assert state.seen == 400 and isinstance(state.seen, int)
+    moved = (state.G_ema.size - before) / (state.G.size - before)
+    assert moved.item() == pytest.approx(1 - 0.5 ** (2 * N / 200), rel=1e-2)
 
 
 # Styles
