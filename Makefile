@@ -59,10 +59,10 @@ check: $(VENV)/.tests
 test: check
 	$(BIN)/python -m pytest
 
-# The serving half in an environment of its own, without torch; onnx makes the tiny models of its tests by hand.
+# The serving half in an environment of its own, without torch. Its tests make tiny models by onnx, and watch memory.
 $(VENV)-serving/.tests: requirements-serving.txt requirements.txt tests/requirements.txt
 	$(call serving,$(VENV)-serving)
-	$(VENV)-serving/bin/python -m pip install --quiet -c requirements.txt onnx \
+	$(VENV)-serving/bin/python -m pip install --quiet -c requirements.txt onnx psutil \
 		$$(grep '^pytest\|^hypothesis' tests/requirements.txt)
 	touch $@
 
