@@ -25,8 +25,8 @@ $(VENV)/.ready: requirements.txt
 	$(PIP) -r requirements.txt
 	touch $@
 
-# Install what the page needs into the environment $(1): the runtime for CPUs (18 MB) where no NVIDIA driver answers, and
-# for the GPU's (354 MB) where one does.
+# Install what the page needs into the environment $(1): the runtime for CPUs (a wheel of 24 MB) where no NVIDIA driver
+# answers, and the one for GPUs (256 MB) where one does.
 define serving
 	$(call empty,$(1))
 	if $(PYTHON) -c "import ctypes; ctypes.CDLL('libcuda.so.1')" 2>/dev/null; then \

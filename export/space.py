@@ -28,7 +28,7 @@ class SpaceArgs:
     weights: Path = ROOT / "weights"
     """Folder of the models."""
     runtime: Literal["cpu", "gpu"] = "cpu"
-    """The ONNX Runtime to install: gpu for a Space with a GPU, 354 MB in place of 18."""
+    """The ONNX Runtime to install: gpu for a Space with a GPU, a wheel of 256 MB in place of 24."""
 
 
 def run(prog: str, args: list[str]) -> None:
