@@ -278,6 +278,10 @@ def test_a_fixed_probability_stays():
     assert state.watch.p.item() == pytest.approx(0.4)
 
 
+def test_a_run_that_does_not_augment_shows_pictures_as_they_are_whatever_the_probability():
+    assert torch.equal(step(PLAIN, p=0.8).D.shown[0], real())
+
+
 def test_both_networks_hear_the_same_labels_and_some_are_hidden_from_both():
     labels = torch.eye(2).repeat(N // 2, 1)
     for share in (0.0, 0.9):
