@@ -23,14 +23,12 @@ SERVING = {
     "cli": set(),
 }
 TRAINING = {
-    "device": {"cpus"},
-    "models": set(),
-    "data": {"contract", "device", "files", "folders", "pictures"},
-    "metrics": {"contract", "data", "device", "files", "pictures", "serve"},
+    "models": {"cpus"},
+    "data": {"contract", "files", "folders", "models", "pictures"},
+    "metrics": {"contract", "data", "files", "models", "pictures", "serve"},
     "train": {"contract", "files"},
-    "train.gan": {"contract", "data", "device", "files", "latents", "metrics", "models", "pictures", "train"},
-    "train.upscaler": {"contract", "cpus", "data", "device", "files", "metrics", "models", "serve", "train"}
-    | {"pictures"},
+    "train.gan": {"contract", "data", "files", "latents", "metrics", "models", "pictures", "train"},
+    "train.upscaler": {"contract", "cpus", "data", "files", "metrics", "models", "serve", "train"} | {"pictures"},
 }
 MAY_IMPORT = SERVING | TRAINING
 ONLY_IN_THE_PAGE = {"gradio", "starlette"}

@@ -18,7 +18,7 @@ from tiny_run import ARCHITECTURES, TINY, write_dataset
 
 import ganapp.train.gan.loop
 from ganapp.contract import CHECKPOINT
-from ganapp.device import find_device
+from ganapp.models.device import find_device
 from ganapp.train.gan.checkpoint import BEST, load_checkpoint, save_checkpoint
 from ganapp.train.gan.config import DEFAULT
 from ganapp.train.gan.loop import Budget, Run, batch_at

@@ -85,7 +85,7 @@ def test_a_file_beyond_the_limit_is_refused(server: Server, config: dict):
         assert (httpx.post(f"{server.url}gradio_api/upload", files=files).status_code == 413) == refused
 
 
-@pytest.mark.parametrize("side", [16, 24, 32, 48, 64])
+@pytest.mark.parametrize("side", [16, 24, 32, 48, 64, 128, 256, 512])
 def test_pixel_art_of_every_size_has_a_rule_that_enlarges_it_by_whole_factors(side: int):
     """The rule holds the side of a picture in pixels, which the page rounds its width down to multiples of."""
     style = re.sub(r"/\*.*?\*/", "", STYLE.read_text("utf-8"), flags=re.S)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ganapp.device import sent
+from ganapp.models.device import sent
 from ganapp.pictures.alpha import premultiply
 
 NEAR = 1 / 4  # of a GPU's free memory, which all pictures may take

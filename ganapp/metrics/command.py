@@ -9,11 +9,11 @@ from typing import Literal
 import tyro
 
 from ganapp.data.dataset import load_dataset
-from ganapp.device import find_device, use_threads
 from ganapp.files import write_whole
 from ganapp.metrics.features import Extractor, load_extractor
 from ganapp.metrics.measure import Measures, measure
 from ganapp.metrics.samples import evenly, load_samples
+from ganapp.models.device import find_device, use_threads
 
 log = logging.getLogger(__name__)
 

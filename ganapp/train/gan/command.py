@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ganapp.device import use_threads
+from ganapp.models.device import use_threads
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train

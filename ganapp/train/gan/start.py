@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset, load_dataset
-from ganapp.device import find_device, resolve_precision
 from ganapp.models import MODELS
+from ganapp.models.device import find_device, resolve_precision
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
 from ganapp.train.gan.loop import Budget, Run

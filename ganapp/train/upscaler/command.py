@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from ganapp.device import use_threads
+from ganapp.models.device import use_threads
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.start import train_upscaler
 

@@ -10,7 +10,7 @@ from ganapp.cpus import usable_cpus
 from ganapp.data.feed import Recipe
 from ganapp.data.patches import CACHE, Pictures
 from ganapp.data.sources import RECORD
-from ganapp.device import find_device, resolve_precision
+from ganapp.models.device import find_device, resolve_precision
 from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.loop import UpscalerRun, log

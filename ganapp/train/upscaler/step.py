@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganapp.data.patches import Pairs
-from ganapp.device import sent
 from ganapp.models.carn import CARN
+from ganapp.models.device import sent
 from ganapp.train.checkpoint import pack_module, pack_optimizer, unpack_module, unpack_optimizer
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.muon import Muon, put

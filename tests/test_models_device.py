@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ganapp.cpus
-from ganapp.device import use_threads
+from ganapp.models.device import use_threads
 
 
 @pytest.fixture(autouse=True)
