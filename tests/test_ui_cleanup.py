@@ -136,6 +136,14 @@ def test_a_bad_value_does_not_end_what_is_being_made(library: Library, tmp_path:
     assert load_image(Path(path)).shape == (160, 160, 4)
 
 
+def test_a_call_takes_its_moment_without_awaiting_anything(library: Library):
+    """Calls made in a hurry would otherwise get their moments in any order."""
+    events = handlers(library)
+    for name in ("on_cleanup", "on_change", "on_opened"):
+        assert "performance.now()" in events[name].js
+        assert "import(" not in events[name].js and "async" not in events[name].js
+
+
 def test_opening_the_tab_sets_a_sample_and_nothing_that_is_made_of_it(library: Library):
     event = handlers(library)["on_open"]
     assert [component.elem_id for component in event.outputs if component.elem_id] == ["cleanup-in"]

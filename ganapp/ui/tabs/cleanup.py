@@ -36,6 +36,10 @@ PROGRESS = gr.Progress()  # as a default in a signature: Gradio puts one there t
 # A result that stays beside a new picture would be taken for that picture's.
 CLEAR_JS = "() => [null, null, '']"
 
+# The last input of a call becomes the moment when it was asked for. This awaits no module: of two hurried calls, the
+# later one's could come first.
+MOMENT_JS = "(...inputs) => [...inputs.slice(0, -1), performance.timeOrigin + performance.now()]"
+
 
 @dataclass(frozen=True)
 class Controls:
@@ -280,8 +284,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     quietly = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
     # A picture may take a minute, and nobody else must wait for it; only the last of a visitor's own calls counts.
     lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES}
-    stamped = scripts.call("calls.js", "stamped")
-    cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": shown.result, "js": stamped, **lanes}
+    cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": shown.result, "js": MOMENT_JS, **lanes}
     clearing = {"fn": None, "js": CLEAR_JS, "outputs": [shown.result, shown.file, shown.sizes], **controls.PRIVATE}
     shown.go.click(on.on_cleanup, **cleaning, trigger_mode="multiple")
     for field in (shown["size"], shown["palette"]):
