@@ -53,6 +53,19 @@ def test_old_files_are_deleted_while_the_page_is_up(limits: dict):
     assert 60 <= every <= age <= 24 * 3600
 
 
+def test_no_wish_of_a_visitor_is_left_out_because_an_older_one_is_pending(config: dict):
+    """Gradio's default is "once": a changed control would stand beside a picture that is not its own."""
+    drawing = re.compile(r"on_(sample|mix|walk|cleanup|change)(_\d+)?")
+    wishes = [
+        event
+        for event in config["dependencies"]
+        if drawing.fullmatch(event["api_name"]) or {"input", "upload"} & {name for _, name in event["targets"]}
+    ]
+    assert len(wishes) > 40
+    for event in wishes:
+        assert event["trigger_mode"] in ("always_last", "multiple"), event["api_name"]
+
+
 def test_the_page_reports_nothing_and_keeps_nothing_of_its_visitors(config: dict):
     assert not config["analytics_enabled"] and not config["run_history"]
     assert set(config["footer_links"]) == {"api", "settings"}  # and no link to another host

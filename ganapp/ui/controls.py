@@ -19,9 +19,12 @@ def drawing(tab: str) -> dict:
     """The options that run a tab's drawing events one at a time, in their order, apart from other tabs' events.
 
     Two at once would gain nothing on a CPU, and the picture that was asked for first could be shown last.
+    What is asked for while an event is pending is drawn after it, the last of it once ("always_last"); else the page
+    would leave it out, and show a picture beside values that are not its own.
     Values come as the browser sends them: the records check them all, in better words than the components do.
     """
-    return {**PRIVATE, "concurrency_id": tab, "concurrency_limit": 1, "preprocess": False}
+    lane = {"concurrency_id": tab, "concurrency_limit": 1}
+    return {**PRIVATE, **lane, "trigger_mode": "always_last", "preprocess": False}
 
 
 def model(library: Library, names: Sequence[str] | None = None, render: bool = True) -> gr.Dropdown:

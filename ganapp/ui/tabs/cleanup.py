@@ -281,21 +281,19 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     inputs = [shown.image, shown.cut_out, *shown.parameters.values(), moment]
     outputs = [shown.image, shown.result, shown.file, shown.sizes]
-    quietly = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
+    quietly = {"show_progress": "hidden", **controls.PRIVATE, "trigger_mode": "always_last", "preprocess": False}
     # A picture may take a minute, and nobody else must wait for it; only the last of a visitor's own calls counts.
-    lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES}
+    lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES, "trigger_mode": "multiple"}
     cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": shown.result, "js": MOMENT_JS, **lanes}
     clearing = {"fn": None, "js": CLEAR_JS, "outputs": [shown.result, shown.file, shown.sizes], **controls.PRIVATE}
-    shown.go.click(on.on_cleanup, **cleaning, trigger_mode="multiple")
+    shown.go.click(on.on_cleanup, **cleaning)
     for field in (shown["size"], shown["palette"]):
-        field.submit(on.on_change, **cleaning, trigger_mode="multiple")
-    shown["method"].input(on.on_change, **cleaning, trigger_mode="multiple")
-    shown["scale"].input(on.on_scale, shown["scale"], shown["size"], **quietly, trigger_mode="multiple").then(
-        on.on_change, **cleaning
-    )
+        field.submit(on.on_change, **cleaning)
+    shown["method"].input(on.on_change, **cleaning)
+    shown["scale"].input(on.on_scale, shown["scale"], shown["size"], **quietly).then(on.on_change, **cleaning)
     # What the network made is kept, so that these are quick.
     for dial in (shown["denoise"], shown["flat"], shown["colours"], shown["corners"]):
-        dial.input(on.on_change, **cleaning | {"show_progress": "hidden"}, trigger_mode="always_last")
+        dial.input(on.on_change, **cleaning | {"show_progress": "hidden", "trigger_mode": "always_last"})
     uploaded = shown.image.upload(on.on_upload, shown.image, [shown.image, kept], **quietly)
     uploaded.success(**clearing).then(on.on_change, **cleaning)
     # A file that cannot be read does not replace the picture before it, even if that had been cleared away.

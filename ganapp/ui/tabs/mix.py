@@ -128,12 +128,19 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     )
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
-    layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE).then(**drawing)
-    model.input(on_model, model, [layers, exact, shown, *labels], show_progress="hidden", **controls.PRIVATE).then(
+    layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last").then(
         **drawing
     )
+    model.input(
+        on_model,
+        model,
+        [layers, exact, shown, *labels],
+        show_progress="hidden",
+        **controls.PRIVATE,
+        trigger_mode="always_last",
+    ).then(**drawing)
     for control in (psi, *labels):
-        control.input(**drawing, trigger_mode="always_last", show_progress="hidden")
+        control.input(**drawing, show_progress="hidden")
     hint.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)
 
     def picture(drawn: tuple[Mix, str] | None, chosen: tuple[int, int] | None) -> str:

@@ -117,12 +117,17 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     seed.submit(**drawing).then(**sharing)
     noise_seed.submit(**drawing).then(**sharing)
     dice.click(roll, outputs=seed, show_progress="hidden", **controls.PRIVATE).then(**drawing).then(**sharing)
-    model.input(on_model, model, [*labels, about, gallery], show_progress="hidden", **controls.PRIVATE).then(
-        **drawing
-    ).then(**sharing)
+    model.input(
+        on_model,
+        model,
+        [*labels, about, gallery],
+        show_progress="hidden",
+        **controls.PRIVATE,
+        trigger_mode="always_last",
+    ).then(**drawing).then(**sharing)
     # Every step of a drag sends a request, but only the last is drawn: the picture ends where the thumb does.
     for control in (count, psi, *labels):
-        control.input(**drawing, trigger_mode="always_last", show_progress="hidden").then(**sharing)
+        control.input(**drawing, show_progress="hidden").then(**sharing)
     gallery.preview_open(None, js=scripts.call("view.js", "toResult", "#sample-gallery .preview"), **controls.PRIVATE)
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
     gallery.select(on_select, shown, [place, cleanup], **quietly)

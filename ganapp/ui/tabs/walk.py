@@ -115,7 +115,9 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")
     )
     seeds.submit(**drawing)
-    model.input(on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE).then(**drawing)
+    model.input(
+        on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last"
+    ).then(**drawing)
     for control in (space, loop, format, background):
         control.input(**drawing)
 
