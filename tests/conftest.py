@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from drawn_upscaler import write_graph
-from tiny_bundle import CRITTERS, FACES, PLAIN, write_bundle
+from tiny_bundle import CRITTERS, FACES, PAINTED, PLAIN, write_bundle
 
 from ganapp.serve.generator import PlainGenerator, StyleGenerator, open_generator
 from ganapp.serve.library import Library
@@ -61,6 +61,14 @@ def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def library(weights_dir: Path) -> Library:
     return Library(weights_dir)
+
+
+@pytest.fixture(scope="session")
+def painting(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library of one tiny model, which paints in a palette."""
+    root = tmp_path_factory.mktemp("painting")
+    write_bundle(root / PAINTED.name, PAINTED)
+    return Library(root)
 
 
 @pytest.fixture(scope="session")

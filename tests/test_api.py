@@ -43,7 +43,7 @@ def test_there_are_four_calls_and_each_is_explained(client: Client):
             assert parameter["parameter_has_default"] or parameter["parameter_name"] == "image", (name, parameter)
             assert f"{parameter['parameter_name']}: " in call["description"], (name, parameter)
     names = [parameter["parameter_name"] for parameter in calls["/sample"]["parameters"]]
-    assert names == ["model", "seed", "count", "psi", "noise_seed", "labels"]
+    assert names == ["model", "seed", "count", "psi", "noise_seed", "labels", "size"]
 
 
 def test_sample_needs_no_more_than_a_seed_and_a_count(client: Client, library: Library):
@@ -51,6 +51,18 @@ def test_sample_needs_no_more_than_a_seed_and_a_count(client: Client, library: L
     assert [item["caption"] for item in answer] == ["seed 7", "seed 8", "seed 9", "seed 10"]
     for item, image in zip(answer, images(library, Sample("critters", 7, 4)), strict=True):
         assert np.array_equal(load_image(Path(item["image"])), image)
+
+
+@pytest.mark.parametrize("size", [40, "40"])
+def test_images_grids_and_walks_come_at_the_size_that_was_asked_for(client: Client, size: int | str):
+    [item] = client.predict(seed=7, count=1, size=size, api_name="/sample")
+    assert load_image(Path(item["image"])).shape == (40, 40, 4)
+    assert record_of(item["image"])["size"] == 40
+    grid = client.predict(source_seeds=[1], destination_seeds=[2], size=size, api_name="/mix")
+    assert load_image(Path(grid)).shape == (84, 84, 4)
+    walk = client.predict(seeds=[1, 2], frames=2, format="webp", size=size, api_name="/interpolate")
+    with Image.open(walk) as film:
+        assert film.size == (40, 40)
 
 
 def test_the_record_of_an_image_is_the_call_that_draws_it_again(client: Client):
@@ -163,7 +175,7 @@ def test_a_bad_value_is_answered_with_one_clear_sentence(
 
 
 def test_psi_that_is_not_a_number_is_refused_however_it_comes(server: Server):
-    body = '{"data": ["critters", 0, 1, NaN, 0, null]}'
+    body = '{"data": ["critters", 0, 1, NaN, 0, null, "own"]}'
     started = httpx.post(
         f"{server.url}gradio_api/call/sample", content=body, headers={"Content-Type": "application/json"}
     )

@@ -21,7 +21,7 @@ def test_samples_are_those_of_the_page(library: Library, weights_dir: Path, tmp_
         *pictures(library, Sample("critters", 40, 1, 0.5, 2, labels)),
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(picture.name for picture in wanted)
-    assert all((tmp_path / picture.name).read_bytes() == picture.png for picture in wanted)
+    assert all((tmp_path / picture.name).read_bytes() == picture.data for picture in wanted)
     assert "6 images" in capsys.readouterr().out
 
 
@@ -29,7 +29,7 @@ def test_a_grid_is_that_of_the_page(library: Library, weights_dir: Path, tmp_pat
     out = tmp_path / "new" / "grid.png"
     run_mix("mix", ["faces", str(out), "--source-seeds", "1-3", "--layers", "0,2", "--weights", str(weights_dir)])
     record = Mix.checked(library, model="faces", source_seeds=[1, 2, 3], layers="0,2")
-    assert out.read_bytes() == grid(library, record).picture().png
+    assert out.read_bytes() == grid(library, record).picture().data
 
 
 @pytest.mark.parametrize("format", FORMATS)

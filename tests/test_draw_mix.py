@@ -43,7 +43,7 @@ def test_all_layers_make_the_source_and_some_make_neither(library: Library):
 @pytest.mark.parametrize("model", ["critters", "faces"])
 def test_the_file_is_the_grid_with_its_record(library: Library, model: str):
     drawn = grid(library, recipe(library, model=model))
-    png = drawn.picture().png
+    png = drawn.picture().data
     with Image.open(io.BytesIO(png)) as picture:
         assert json.loads(picture.text[RECORD_KEY])["source_seeds"] == [1, 2, 3]
     assert np.array_equal(load_image(png), drawn.image)
@@ -69,13 +69,13 @@ def test_one_image_of_the_grid_is_a_file_at_the_models_size_with_the_record_that
     for row, column, name in ((0, 2, "seed2"), (1, 0, "seed11"), (2, 3, "mix-3-12")):
         alone = drawn.cell(row, column)
         assert alone.name == f"{model}-{name}.png"
-        image = load_image(alone.png).astype(int)
+        image = load_image(alone.data).astype(int)
         assert image.shape[0] == library.spec(model).resolution
-        with Image.open(io.BytesIO(alone.png)) as picture:
+        with Image.open(io.BytesIO(alone.data)) as picture:
             record = json.loads(picture.text[RECORD_KEY])
         if record.pop("kind") == "sample":
             [again] = images(library, Sample.checked(library, **record))
         else:
-            again = load_image(grid(library, Mix.checked(library, **record)).cell(1, 1).png)
+            again = load_image(grid(library, Mix.checked(library, **record)).cell(1, 1).data)
         assert np.abs(image - again).max() <= 1
     assert [cell_name(drawn.record, *at) for at in ((0, 2), (1, 0), (2, 3))] == ["2", "11", "3 × 12"]

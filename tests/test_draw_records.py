@@ -51,7 +51,7 @@ def test_the_record_in_a_png_is_a_recipe_that_draws_that_image_alone(library: Li
     record = json.loads(Sample.checked(library, **SAMPLE).single(6).to_json())
     assert record.pop("kind") == "sample"
     assert Sample.checked(library, **record).seeds() == range(6, 7)
-    assert record == {**SAMPLE, "seed": 6, "count": 1}
+    assert record == {**SAMPLE, "seed": 6, "count": 1, "size": "own"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def test_there_is_an_image_for_every_seed_and_it_says_which(library: Library):
     drawn = list(pictures(library, Sample("critters", seed=40, count=5)))
     assert [picture.caption for picture in drawn] == [f"seed {seed}" for seed in range(40, 45)]
     assert [picture.name for picture in drawn] == [f"critters-seed{seed}.png" for seed in range(40, 45)]
-    assert all(load_image(picture.png).shape == (16, 16, 4) for picture in drawn)
+    assert all(load_image(picture.data).shape == (16, 16, 4) for picture in drawn)
 
 
 def test_a_sample_starts_anywhere_in_a_longer_one(library: Library):
@@ -35,8 +35,8 @@ def test_every_parameter_of_a_record_changes_the_image(library: Library):
 
 def test_a_png_carries_the_record_that_draws_it_again(library: Library):
     [picture] = pictures(library, Sample("critters", seed=7, count=1, labels={"body_color": "red"}))
-    with Image.open(io.BytesIO(picture.png)) as file:
+    with Image.open(io.BytesIO(picture.data)) as file:
         record = json.loads(file.text[RECORD_KEY])
     assert record.pop("kind") == "sample" and record["labels"] == {"body_color": "red"}
     [again] = images(library, Sample.checked(library, **record))
-    assert np.array_equal(load_image(picture.png), again)
+    assert np.array_equal(load_image(picture.data), again)

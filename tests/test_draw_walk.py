@@ -50,8 +50,8 @@ def test_a_frame_is_a_file_of_its_own_with_its_record(library: Library):
     for frame in (0, 6, 11):
         alone = frame_of_sheet(made, sheet, 16, frame)
         assert alone.name == f"critters-walk-frame{frame + 1}.png"
-        assert np.array_equal(load_image(alone.png), drawn.frames[frame])
-        with Image.open(io.BytesIO(alone.png)) as picture:
+        assert np.array_equal(load_image(alone.data), drawn.frames[frame])
+        with Image.open(io.BytesIO(alone.data)) as picture:
             record = json.loads(picture.text[RECORD_KEY])
         assert (record["kind"], record["frame"], record["seeds"]) == ("interpolate", frame, [1, 2, 3])
     assert frame_of_sheet(made, sheet, 16, 99) == frame_of_sheet(made, sheet, 16, 11)  # a shorter walk came meanwhile

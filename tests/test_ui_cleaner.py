@@ -34,7 +34,7 @@ def cleaner(library: Library) -> Cleaner:
 def a_sample(library: Library, model: str) -> str:
     """The path of a sample's file."""
     [picture] = pictures(library, Sample(model, seed=7, count=1))
-    return cached(picture.png, picture.name)
+    return cached(picture.data, picture.name)
 
 
 def uploaded(folder: Path, image: np.ndarray, name: str = "cat.png") -> dict:

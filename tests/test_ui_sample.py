@@ -16,13 +16,13 @@ def test_the_archive_holds_every_image_under_its_own_name(library: Library):
     drawn = list(pictures(library, Sample("faces", seed=2, count=3)))
     with zipfile.ZipFile(io.BytesIO(archive_of(drawn))) as archive:
         assert archive.namelist() == ["faces-seed2.png", "faces-seed3.png", "faces-seed4.png"]
-        assert archive.read("faces-seed3.png") == drawn[1].png
+        assert archive.read("faces-seed3.png") == drawn[1].data
 
 
 def test_the_gallery_shows_the_files_themselves(library: Library):
     drawn = list(pictures(library, Sample("faces", seed=2, count=3)))
     for (path, caption), picture in zip(gallery_of(drawn), drawn, strict=True):
-        assert Path(path).read_bytes() == picture.png and caption == picture.caption
+        assert Path(path).read_bytes() == picture.data and caption == picture.caption
 
 
 def test_the_large_image_is_the_one_to_take_along_or_else_the_first():

@@ -27,6 +27,18 @@ PLAIN = GeneratorSpec(
     name="plain", resolution=8, channels=3, z_dim=4, w_dim=0, num_ws=0, noise_dim=0, attributes={"hat": ("on", "off")}
 )
 
+PAINTED = GeneratorSpec(
+    name="painted",
+    resolution=16,
+    channels=4,
+    z_dim=8,
+    w_dim=6,
+    num_ws=3,
+    noise_dim=0,
+    palette=5,
+    attributes={"hat": ("on", "off")},
+)
+
 
 def write_bundle(folder: Path, spec: GeneratorSpec, seed: int = 0) -> Path:
     """The graphs of `spec` with random weights, in a new `folder`."""
@@ -34,7 +46,7 @@ def write_bundle(folder: Path, spec: GeneratorSpec, seed: int = 0) -> Path:
     rng = np.random.RandomState(seed)
     if spec.num_ws:
         onnx.save(mapping(spec, rng), folder / MAPPING)
-        onnx.save(synthesis(spec, rng), folder / SYNTHESIS)
+        onnx.save((painted if spec.palette else synthesis)(spec, rng), folder / SYNTHESIS)
     else:
         onnx.save(plain(spec, rng), folder / GENERATOR)
     return folder
@@ -77,6 +89,46 @@ def synthesis(spec: GeneratorSpec, rng: np.random.RandomState) -> onnx.ModelProt
         nodes += [helper.make_node("MatMul", ["noise", "D"], ["n"]), helper.make_node("Add", ["x0", "n"], ["x1"])]
         last = "x1"
     return image_model(spec, nodes, inputs, tensors, last)
+
+
+def painted(spec: GeneratorSpec, rng: np.random.RandomState) -> onnx.ModelProto:
+    """planes = ws C, smooth over 4 by 4 knots, and colours = sigmoid(ws D); images are what they show."""
+    width, side, K = spec.num_ws * spec.w_dim, spec.resolution, spec.palette
+    knots = rng.randn(width, K + 1, 4, 4) / width**0.5 * 6
+    wide = np.array([[max(0.0, 1 - abs((i + 0.5) * 4 / side - 0.5 - j)) for j in range(4)] for i in range(side)])
+    tensors = {
+        "C": np.einsum("wkij,yi,xj->wkyx", knots, wide, wide).reshape(width, -1),
+        "D": rng.randn(width, K * 3) / width**0.5 * 2,
+        "painting": np.array([-1, K + 1, side, side], np.int64),
+        "paints": np.array([-1, K, 3], np.int64),
+        "split": np.array([K, 1], np.int64),
+        "white": np.array(255.0),
+    }
+    nodes = [
+        helper.make_node("Flatten", ["ws"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "C"], ["p"]),
+        helper.make_node("Reshape", ["p", "painting"], ["planes"]),
+        helper.make_node("MatMul", ["flat", "D"], ["d"]),
+        helper.make_node("Sigmoid", ["d"], ["mixed"]),
+        helper.make_node("Reshape", ["mixed", "paints"], ["colours"]),
+        helper.make_node("Split", ["planes", "split"], ["logits", "a"], axis=1),
+        helper.make_node("Softmax", ["logits"], ["shares"], axis=1),
+        helper.make_node("Einsum", ["shares", "colours"], ["rgb"], equation="nkyx,nkc->nyxc"),
+        helper.make_node("Sigmoid", ["a"], ["alpha"]),
+        helper.make_node("Transpose", ["alpha"], ["last"], perm=[0, 2, 3, 1]),
+        helper.make_node("Concat", ["rgb", "last"], ["unit"], axis=3),
+        helper.make_node("Mul", ["unit", "white"], ["grey"]),
+        helper.make_node("Round", ["grey"], ["whole"]),
+        helper.make_node("Cast", ["whole"], ["bytes"], to=TensorProto.UINT8),
+        helper.make_node("Reshape", ["bytes", "shape"], ["images"]),
+    ]
+    outputs = {
+        "images": ["N", side, side, 4],
+        "planes": ["N", K + 1, side, side],
+        "colours": ["N", K, 3],
+    }
+    inputs = {"ws": ["N", spec.num_ws, spec.w_dim]}
+    return model(spec, nodes, inputs, outputs, tensors, [-1, side, side, 4])
 
 
 def plain(spec: GeneratorSpec, rng: np.random.RandomState) -> onnx.ModelProto:

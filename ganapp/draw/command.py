@@ -28,11 +28,11 @@ WHERE = {
 
 def run_sample(prog: str, args: list[str]) -> None:
     """Parse and draw samples. Raises ValueError for bad arguments and for files in the way."""
-    out = (tyro.conf.Positional[Path], tyro.MISSING, "Folder for the PNG files, one for each seed.")
+    out = (tyro.conf.Positional[Path], tyro.MISSING, "Folder for the files, one for each seed.")
     which = (str, "0-17", "The seeds to draw: one, a range, or a list of both, such as 1,5,8-11.")
     kind = options(
         Sample,
-        "Draw samples, each a PNG file with the record that draws it again.",
+        "Draw samples, each a PNG or SVG file with the record that draws it again.",
         {"model": MODEL, "out": out, "seeds": which, **WHERE},
         without=("model", "seed", "count"),
     )
@@ -41,11 +41,11 @@ def run_sample(prog: str, args: list[str]) -> None:
     values = given(asked, Sample, without=("seed", "count"))
     seeds = arguments.seeds(asked.seeds, "seeds", 1, MOST)
     records = [Sample.checked(library, **values, seed=first, count=size) for first, size in spans(seeds)]
-    targets = [asked.out / f"{record.model}-seed{seed}.png" for record in records for seed in record.seeds()]
+    targets = [asked.out / record.file_name(seed) for record in records for seed in record.seeds()]
     check_free(targets, asked.overwrite)
     drawn = (picture for record in records for picture in pictures(library, record))
     for picture in tqdm(drawn, total=len(targets), unit="image", disable=None, leave=False):
-        write_whole(asked.out / picture.name, picture.png)
+        write_whole(asked.out / picture.name, picture.data)
     print(f"{asked.out}: {len(targets):,} image{'s' * (len(targets) != 1)}")
 
 
@@ -80,7 +80,7 @@ def drawn_mix(library: Library, out: Path, values: dict[str, Any]) -> bytes:
     """The grid as a PNG file."""
     if out.suffix.lower() != ".png":
         raise ValueError(f"{out}: a grid is a PNG file; name it {out.with_suffix('.png').name}")
-    return grid(library, Mix.checked(library, **values)).picture().png
+    return grid(library, Mix.checked(library, **values)).picture().data
 
 
 def drawn_walk(library: Library, out: Path, values: dict[str, Any]) -> bytes:

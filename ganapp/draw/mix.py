@@ -19,6 +19,7 @@ from ganapp.draw.records import (
     seeds,
     some_labels,
 )
+from ganapp.draw.render import OWN, a_size, check_pixels, of_styles, side_of
 from ganapp.draw.sample import Picture, Sample
 from ganapp.latents import LAYER_RANGES, layer_range, mix, z_from_seeds
 from ganapp.pictures.load import load_image
@@ -28,7 +29,7 @@ from ganapp.serve.generator import StyleGenerator
 from ganapp.serve.library import Library
 
 MAX_MIXED = 8  # seeds on each side of the grid
-GAP = 4  # pixels between two images
+GAP = 4  # pixels between two images, at least
 WIDE = 900  # pixels of a grid that fits a page
 
 
@@ -67,6 +68,11 @@ class Mix(Record):
     psi: float = a_psi()
     noise_seed: int = a_noise_seed()
     labels: dict[str, str] = some_labels()
+    size: int | str = a_size()
+
+    def check(self, models: Models) -> None:
+        images = (len(self.source_seeds) + 1) * (len(self.destination_seeds) + 1)
+        check_pixels(images, models.drawn, self.size, "images of a grid")
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,9 @@ class Grid:
 
     def cell(self, row: int, column: int) -> Picture:
         """One image of the grid, as the model drew it, as a PNG file with its own record."""
-        record, side, factor = self.record, self.spec.resolution, self.factor
-        top, left = row * (side + GAP) * factor, column * (side + GAP) * factor
+        record, side, factor = self.record, side_of(self.spec, self.record.size), self.factor
+        pitch = (side + gap_of(side)) * factor
+        top, left = row * pitch, column * pitch
         image = self.image[top : top + side * factor : factor, left : left + side * factor : factor]
         sources, destinations = record.source_seeds[column - 1 :][:1], record.destination_seeds[row - 1 :][:1]
         if row and column:
@@ -97,7 +104,7 @@ class Grid:
             name = f"{record.model}-mix-{sources[0]}-{destinations[0]}.png"
         else:
             [seed] = sources if column else destinations
-            alone = Sample(record.model, seed, 1, record.psi, record.noise_seed, record.labels)
+            alone = Sample(record.model, seed, 1, record.psi, record.noise_seed, record.labels, record.size)
             name = f"{record.model}-seed{seed}.png"
         return Picture(encode_png(image, {RECORD_KEY: alone.to_json()}), name, cell_name(record, row, column))
 
@@ -115,9 +122,9 @@ def grid(library: Library, record: Mix) -> Grid:
     destinations = generator.map(z_from_seeds(record.destination_seeds, spec.z_dim), labels, record.psi)
     mixed = mix(sources, destinations, record.layers)  # [D, S, num_ws, w_dim]
     rows = [sources, *(np.concatenate([here[None], row]) for here, row in zip(destinations, mixed, strict=True))]
-    images = generator.synthesize(np.concatenate(rows), record.noise_seed)
+    images = np.stack(list(of_styles(library, generator, np.concatenate(rows), record.noise_seed, record.size)))
     corner = np.full_like(images[:1], 0 if spec.channels == 4 else 255)
-    sheet = contact_sheet(np.concatenate([corner, images]), len(sources) + 1, GAP)
+    sheet = contact_sheet(np.concatenate([corner, images]), len(sources) + 1, gap_of(images.shape[1]))
     return Grid(record, spec, upscale_nearest(sheet, enlargement(spec, record)))
 
 
@@ -129,8 +136,8 @@ def opened(library: Library, record: Mix, png: bytes) -> Grid:
 
 def place(spec: GeneratorSpec, record: Mix, x: int, y: int) -> tuple[int, int] | None:
     """Row and column of the image at this pixel of the grid, margins counted; None between images and in the corner."""
-    side, factor = spec.resolution, enlargement(spec, record)
-    pitch = (side + GAP) * factor
+    side, factor = side_of(spec, record.size), enlargement(spec, record)
+    pitch = (side + gap_of(side)) * factor
     row, column = y // pitch, x // pitch
     inside = max(x % pitch, y % pitch) < side * factor
     inside = inside and row <= len(record.destination_seeds) and column <= len(record.source_seeds)
@@ -145,10 +152,15 @@ def cell_name(record: Mix, row: int, column: int) -> str:
     return " × ".join(str(seed) for seed in seeds)
 
 
+def gap_of(side: int) -> int:
+    """Pixels between two images of `side` pixels."""
+    return max(GAP, side // 16)
+
+
 def enlargement(spec: GeneratorSpec, record: Mix) -> int:
     """The factor by which the grid is enlarged.
 
-    Pixel art loses nothing by it, and a page then need not enlarge it by a factor that may not be whole.
+    Pixel art of its own size loses nothing by it, and a page need not enlarge it by a factor that may not be whole.
     """
     width = (len(record.source_seeds) + 1) * (spec.resolution + GAP) - GAP
-    return max(1, WIDE // width) if spec.pixel_size > 1 else 1
+    return max(1, WIDE // width) if spec.pixel_size > 1 and record.size == OWN else 1

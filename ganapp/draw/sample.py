@@ -7,8 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from ganapp.draw.records import RECORD_KEY, Models, Record, a_model, a_noise_seed, a_psi, parameter, some_labels, whole
-from ganapp.latents import MAX_SEED
+from ganapp.draw.render import SVG, a_size_or_svg, check_pixels, of_latents, of_styles
+from ganapp.latents import MAX_SEED, z_from_seeds
 from ganapp.pictures.png import encode_png
+from ganapp.pictures.svg import encode_svg
+from ganapp.serve.generator import PlainGenerator, StyleGenerator
 from ganapp.serve.library import Library
 
 MAX_COUNT = 64
@@ -26,12 +29,14 @@ class Sample(Record):
     psi: float = a_psi()
     noise_seed: int = a_noise_seed()
     labels: dict[str, str] = some_labels()
+    size: int | str = a_size_or_svg()
 
     def check(self, models: Models) -> None:
         if self.seed + self.count - 1 > MAX_SEED:
             raise ValueError(
                 f"seed {self.seed} and the next ones, {self.count} in all, run past the last seed, {MAX_SEED}"
             )
+        check_pixels(self.count, models.drawn, self.size, "images")
 
     def seeds(self) -> range:
         return range(self.seed, self.seed + self.count)
@@ -40,12 +45,16 @@ class Sample(Record):
         """The record of the image of one seed alone."""
         return replace(self, seed=seed, count=1)
 
+    def file_name(self, seed: int) -> str:
+        """The name of the file of one seed's picture."""
+        return f"{self.model}-seed{seed}.{SVG if self.size == SVG else 'png'}"
+
 
 @dataclass(frozen=True)
 class Picture:
-    """One image as a PNG file: its bytes, its name and its caption."""
+    """One picture as a file, PNG or SVG: its bytes, its name and its caption."""
 
-    png: bytes
+    data: bytes
     name: str
     caption: str
 
@@ -54,11 +63,28 @@ def images(library: Library, sample: Sample) -> Iterator[np.ndarray]:
     """The image uint8 [H, W, C] of each seed, drawn as it is taken. Raises BundleError for a broken model."""
     generator = library.generator(sample.model)
     labels = generator.spec.labels(sample.labels)
-    return generator.generate(sample.seeds(), labels, sample.psi, sample.noise_seed)
+    z = z_from_seeds(sample.seeds(), generator.spec.z_dim)
+    if isinstance(generator, PlainGenerator):
+        return of_latents(library, generator, z, labels, sample.psi, sample.size)
+    return of_styles(library, generator, generator.map(z, labels, sample.psi), sample.noise_seed, sample.size)
 
 
 def pictures(library: Library, sample: Sample) -> Iterator[Picture]:
-    """The images as PNG files, each with its own record as the text `ganapp`."""
-    for seed, image in zip(sample.seeds(), images(library, sample), strict=True):
-        png = encode_png(image, {RECORD_KEY: sample.single(seed).to_json()})
-        yield Picture(png, f"{sample.model}-seed{seed}.png", f"seed {seed}")
+    """The images as files, each with its own record: a PNG's text chunk `ganapp`, an SVG's metadata."""
+    records = [sample.single(seed) for seed in sample.seeds()]
+    for record, data in zip(records, encoded(library, sample, records), strict=True):
+        yield Picture(data, record.file_name(record.seed), f"seed {record.seed}")
+
+
+def encoded(library: Library, sample: Sample, records: list[Sample]) -> Iterator[bytes]:
+    """The bytes of each picture's file."""
+    if sample.size != SVG:
+        for record, image in zip(records, images(library, sample), strict=True):
+            yield encode_png(image, {RECORD_KEY: record.to_json()})
+        return
+    generator = library.generator(sample.model)
+    assert isinstance(generator, StyleGenerator)  # only models with styles have palettes
+    z = z_from_seeds(sample.seeds(), generator.spec.z_dim)
+    ws = generator.map(z, generator.spec.labels(sample.labels), sample.psi)
+    for record, (planes, colours) in zip(records, generator.paint(ws, sample.noise_seed), strict=True):
+        yield encode_svg(planes, colours, f"{record.model}, seed {record.seed}", record.to_json())

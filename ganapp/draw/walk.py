@@ -23,6 +23,7 @@ from ganapp.draw.records import (
     some_labels,
     whole,
 )
+from ganapp.draw.render import a_size, of_latents, of_styles, side_of
 from ganapp.draw.sample import Picture
 from ganapp.latents import frame_count, lerp, slerp, walk, z_from_seeds
 from ganapp.pictures.alpha import Colour, as_rgb
@@ -81,13 +82,15 @@ class Walk(Record):
         "mp4", choice(*FORMATS), "mp4 (H.264), or webp or png, which are animated and keep transparency"
     )
     background: str = parameter("#ffffff", colour_of, 'what shows through in an mp4: white, black or "#rrggbb"')
+    size: int | str = a_size()
 
     def check(self, models: Models) -> None:
-        most = min(MAX_FRAMES, MAX_MOVED_PIXELS // models.drawn.resolution**2)
+        side = side_of(models.drawn, self.size)
+        most = min(MAX_FRAMES, MAX_MOVED_PIXELS // side**2)
         if self.total > most:
             raise ValueError(
                 f"{len(self.seeds)} seeds with {self.frames} frames a step make {self.total} frames; "
-                f"{self.model} can have {most}: take fewer seeds or fewer frames"
+                f"{self.model} can have {most} of {side} pixels: take fewer seeds, fewer frames or a smaller size"
             )
 
     @property
@@ -108,14 +111,13 @@ def frames(library: Library, record: Walk) -> np.ndarray:
     labels = spec.labels(record.labels)
     z = z_from_seeds(record.seeds, spec.z_dim)
     if isinstance(generator, PlainGenerator):
-        drawn = generator.stream_z(walk(z, record.frames, record.loop, slerp), labels, record.psi)
-    elif record.space == "z":
+        z = walk(z, record.frames, record.loop, slerp)
+        return np.stack(list(of_latents(library, generator, z, labels, record.psi, record.size)))
+    if record.space == "z":
         ws = generator.map(walk(z, record.frames, record.loop, slerp), labels, record.psi)
-        drawn = generator.stream(ws, record.noise_seed)
     else:
         ws = walk(generator.map(z, labels, record.psi), record.frames, record.loop, lerp)
-        drawn = generator.stream(ws, record.noise_seed)
-    return np.stack(list(drawn))
+    return np.stack(list(of_styles(library, generator, ws, record.noise_seed, record.size)))
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Film:
 
     def sheet(self) -> bytes:
         """All frames on one PNG, row by row without gaps, for a player that scrubs without asking a server."""
-        return encode_png(contact_sheet(self.frames, self.columns, gap=0))
+        return encode_png(contact_sheet(self.frames, self.columns, gap=0), level=2)
 
 
 def film(library: Library, record: Walk) -> Film:

@@ -9,7 +9,7 @@ import onnxruntime as ort
 from ganapp.contract import GENERATOR, MAPPING, SPEC_KEY, SYNTHESIS, BundleError, GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.serve.onnxfile import read_model
-from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, open_session, run
+from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, open_session, run, run_for
 
 # Images at a time. A CPU gains next to nothing from more than one, and one by one a picture is the same to the byte
 # in whatever batch it is drawn; a GPU would wait for the next one most of the time.
@@ -44,11 +44,22 @@ class StyleGenerator:
 
         Every image gets the same noise, so none depends on its place in the batch. Raises as `map`.
         """
+        return _draw(self._synthesis, self._styles(ws, noise_seed), self.spec)
+
+    def paint(self, ws: np.ndarray, noise_seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Planes [K (+ 1), h, h] and colours [K, 3] of ws [N, num_ws, w_dim], for a model with a palette of K colours.
+
+        They come one at a time, painted as they are taken. Raises as `map`.
+        """
+        for chunk in _chunks(self._synthesis, self._styles(ws, noise_seed)):
+            yield from zip(*run_for(self._synthesis, chunk, ["planes", "colours"]), strict=True)
+
+    def _styles(self, ws: np.ndarray, noise_seed: int) -> dict[str, np.ndarray]:
         inputs = {"ws": _finite(ws, "ws", (None, self.spec.num_ws, self.spec.w_dim))}
         if self.spec.noise_dim:
             noise = noise_from_seed(noise_seed, self.spec.noise_dim)
             inputs["noise"] = np.broadcast_to(noise, (len(ws), len(noise)))
-        return _draw(self._synthesis, inputs, self.spec)
+        return inputs
 
     def synthesize(self, ws: np.ndarray, noise_seed: int = 0) -> np.ndarray:
         """All of `stream` at once: uint8 [N, H, W, C]."""

@@ -82,8 +82,12 @@ def open_session(
 
 def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """The session's first output; no other is asked for. Safe from many threads; memory is given back afterwards."""
-    first = session.get_outputs()[0].name
-    return session.run([first], inputs, _run_options(session.get_providers()[0]))[0]
+    return run_for(session, inputs, [session.get_outputs()[0].name])[0]
+
+
+def run_for(session: ort.InferenceSession, inputs: dict[str, np.ndarray], outputs: list[str]) -> list[np.ndarray]:
+    """As `run`, the outputs of these names."""
+    return session.run(outputs, inputs, _run_options(session.get_providers()[0]))
 
 
 @functools.cache

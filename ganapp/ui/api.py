@@ -95,13 +95,13 @@ def calls(library: Library, cleaner: Cleaner) -> tuple[Call, ...]:
 
     def sample(record: Sample) -> list[CaptionedFile]:
         return [
-            {"image": file_record(cached(picture.png, picture.name)), "caption": picture.caption}
+            {"image": file_record(cached(picture.data, picture.name)), "caption": picture.caption}
             for picture in pictures(library, record)
         ]
 
     def mix(record: Mix) -> File:
         picture = grid(library, record).picture()
-        return file_record(cached(picture.png, picture.name))
+        return file_record(cached(picture.data, picture.name))
 
     def interpolate(record: Walk) -> File:
         drawn = film(library, record)

@@ -9,7 +9,10 @@ from gradio.components import Component
 from ganapp.contract import ANY, GeneratorSpec
 from ganapp.draw.arguments import Raw
 from ganapp.draw.records import PSI, PSI_HIGH, PSI_LOW
+from ganapp.draw.render import OWN, SVG, paints
 from ganapp.serve.library import Library
+
+SIZES = (128, 256, 512, 1024, 2048, 4096)  # pixels a side; others can be typed
 
 # The page's own events are no API; the calls in api.py are.
 PRIVATE = {"api_visibility": "private"}
@@ -57,6 +60,23 @@ def psi() -> gr.Slider:
 
 def noise_seed() -> gr.Number:
     return gr.Number(0, label="Noise seed", info="fine detail, where a model has any")
+
+
+def size(spec: GeneratorSpec, shown: int, vector: bool = False) -> gr.Dropdown:
+    """The choice of a size, `shown` at first where the model paints at any; `vector` offers SVG too."""
+    return gr.Dropdown(
+        **sizes(spec, shown, vector), label="Size", info="or type one, in pixels", allow_custom_value=True
+    )
+
+
+def sizes(spec: GeneratorSpec, shown: int, vector: bool = False) -> dict:
+    """Choices and value of the choice of a size for this model."""
+    larger = [(f"{side:,} px", str(side)) for side in SIZES if side > spec.resolution]
+    svg = [("SVG", SVG)] if vector and paints(spec) else []
+    return {
+        "choices": [(f"{spec.resolution} px, its own", OWN), *larger, *svg],
+        "value": str(shown) if paints(spec) and spec.resolution < shown else OWN,
+    }
 
 
 def labels(library: Library, spec: GeneratorSpec, opened: bool) -> list[gr.Dropdown]:

@@ -233,7 +233,7 @@ class Handlers:
             return gr.skip(), gr.skip(), False
         in_turn = self.turns.begin(request.session_hash)
         [picture] = pictures(self.library, Sample(self.library.default, seed=1, count=1))
-        path = cached(picture.png, picture.name)
+        path = cached(picture.data, picture.name)
         try:
             in_turn()
         except Superseded:  # by a picture of the visitor's own

@@ -16,6 +16,7 @@ from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
 EXACT = "exact"
 WHOLE = "Clean up the grid"
 PICK_JS = scripts.attach("grid.js", "picking", "#mix-grid")
+SHOWN = 256  # pixels a side of one image
 MAX_SIDE = 100_000  # pixels; far more than the largest grid has
 
 
@@ -60,6 +61,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
                 )
                 cleanup = outlet_button(WHOLE, "mix-cleanup")
         with gr.Column(elem_classes="more"):
+            size = controls.size(library.spec(names[0]), SHOWN)
             psi = controls.psi()
             noise_seed = controls.noise_seed()
             labels = controls.labels(library, library.spec(names[0]), opened=False)
@@ -72,6 +74,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         "exact": exact,
         "psi": psi,
         "noise_seed": noise_seed,
+        "size": size,
     }
 
     @errors.in_the_page()
@@ -82,7 +85,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
             named["layers"] = exact
         record = Mix.checked(library, **named)
         picture = grid(library, record).picture()
-        path = cached(picture.png, picture.name)
+        path = cached(picture.data, picture.name)
         return path, (record, path), None, WHOLE
 
     @errors.in_the_page()
@@ -102,12 +105,13 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
             gr.update(choices=choices, value=choices[0][1]),
             gr.update(visible=False),
             gr.update(elem_classes=["picture", *controls.pixel_class(spec)]),
+            gr.update(**controls.sizes(spec, SHOWN)),
             *controls.labels_of(spec, len(labels)),
         ]
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in names:
-            return [gr.skip()] * (4 + len(labels))
+            return [gr.skip()] * (5 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -123,7 +127,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     go.click(**drawing)
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, layers, exact, shown, *labels], **following).then(
+    tab.select(on_first, [begun, page.first, model], [model, layers, exact, shown, size, *labels], **following).then(
         on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix")
     )
     for field in (source_seeds, destination_seeds, exact, noise_seed):
@@ -134,12 +138,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     model.input(
         on_model,
         model,
-        [layers, exact, shown, *labels],
+        [layers, exact, shown, size, *labels],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",
     ).then(**drawing)
-    for control in (psi, *labels):
+    for control in (size, psi, *labels):
         control.input(**drawing, show_progress="hidden")
     hint.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)
 
@@ -150,7 +154,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         if not chosen:
             return path
         alone = opened(library, record, Path(path).read_bytes()).cell(*chosen)
-        return cached(alone.png, alone.name)
+        return cached(alone.data, alone.name)
 
     return Outlet(cleanup, picture, [drawn, chosen_cell])
 

@@ -5,23 +5,26 @@ import random
 import gradio as gr
 
 from ganapp.draw.arguments import Raw
+from ganapp.draw.render import SVG
 from ganapp.draw.sample import MAX_COUNT, Picture, Sample, pictures
 from ganapp.ui import controls, errors, scripts
 from ganapp.ui.files import cached, zipped
 from ganapp.ui.story import story
 from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
 
+SHOWN = 256  # pixels a side: what a gallery of six columns shows on a sharp screen
+
 Files = list[tuple[str, str]]  # path and caption of each image, as Gradio's gallery takes them
 
 
 def gallery_of(drawn: list[Picture]) -> Files:
     """The pictures as files."""
-    return [(cached(picture.png, picture.name), picture.caption) for picture in drawn]
+    return [(cached(picture.data, picture.name), picture.caption) for picture in drawn]
 
 
 def archive_of(drawn: list[Picture]) -> bytes:
     """All pictures in one zip file."""
-    return zipped((picture.png, picture.name) for picture in drawn)
+    return zipped((picture.data, picture.name) for picture in drawn)
 
 
 def picked(gallery: Files | None, place: int | None) -> tuple[str, str]:
@@ -66,13 +69,14 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
                 archive = gr.DownloadButton("Download all", size="sm", elem_id="sample-zip", min_width=140)
         with gr.Column(elem_classes="more"):
             count = gr.Slider(1, MAX_COUNT, Sample.count, step=1, label="Count", buttons=[])
+            size = controls.size(spec, SHOWN, vector=True)
             psi = controls.psi()
             noise_seed = controls.noise_seed()
             labels = controls.labels(library, spec, opened=True)
     query = gr.Textbox(visible=False)
     shown, place = gr.State(None), gr.State(None)  # the gallery's files, and which of them is large
 
-    parameters = {"model": model, "seed": seed, "count": count, "psi": psi, "noise_seed": noise_seed}
+    parameters = {"model": model, "seed": seed, "count": count, "psi": psi, "noise_seed": noise_seed, "size": size}
     outputs = [gallery, archive, query, shown, cleanup]
 
     def on_place(files: Files | None, place: int | None) -> str:
@@ -95,8 +99,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         for problem in problems:
             controls.warn(f"From the address: {problem}")
         spec = library.spec(record.model)
+        values = {name: getattr(record, name) for name in parameters}
+        if "size" not in request.query_params:
+            values["size"] = controls.sizes(spec, SHOWN)["value"]
+        values["size"] = gr.update(**controls.sizes(spec, SHOWN, vector=True) | {"value": str(values["size"])})
         return [
-            *(getattr(record, name) for name in parameters),
+            *values.values(),
             *controls.labels_of(spec, len(labels), record.labels),
             story(spec),
             controls.gallery_of(spec),
@@ -105,7 +113,8 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     @errors.in_the_page()
     def on_model(model: str) -> list:
         spec = library.spec(model)
-        return [*controls.labels_of(spec, len(labels)), story(spec), controls.gallery_of(spec)]
+        sizes = gr.update(**controls.sizes(spec, SHOWN, vector=True))
+        return [sizes, *controls.labels_of(spec, len(labels)), story(spec), controls.gallery_of(spec)]
 
     inputs = [place, *parameters.values(), *labels]
     drawing = {"fn": on_sample, "inputs": inputs, "outputs": outputs, **controls.drawing("sample")}
@@ -120,19 +129,26 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     model.input(
         on_model,
         model,
-        [*labels, about, gallery],
+        [size, *labels, about, gallery],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",
     ).then(**drawing).then(**sharing)
     # Every step of a drag sends a request, but only the last is drawn: the picture ends where the thumb does.
-    for control in (count, psi, *labels):
+    for control in (count, size, psi, *labels):
         control.input(**drawing, show_progress="hidden").then(**sharing)
     gallery.preview_open(None, js=scripts.call("view.js", "toResult", "#sample-gallery .preview"), **controls.PRIVATE)
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
     gallery.select(on_select, shown, [place, cleanup], **quietly)
     gallery.preview_close(lambda files: (None, on_place(files, None)), shown, [place, cleanup], **quietly)
-    return Outlet(cleanup, lambda files, place: picked(files, place)[0], [shown, place])
+
+    def picture(files: Files | None, place: int | None) -> str:
+        path, _ = picked(files, place)
+        if path.endswith(f".{SVG}"):
+            raise ValueError("Cleanup works on pixels: choose a size in pixels first.")
+        return path
+
+    return Outlet(cleanup, picture, [shown, place])
 
 
 TAB = Tab("sample", "Sample", build)

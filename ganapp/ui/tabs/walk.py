@@ -23,6 +23,7 @@ PLAYER_HTML = """
 SPACES = [("lerp in W", "w"), ("slerp in Z", "z")]
 FORMATS = [("MP4", "mp4"), ("WebP", "webp"), ("PNG", "png")]
 BACKGROUNDS = [("white", "white"), ("paper", "#f4f1ea"), ("night", "#121115")]
+SHOWN = 256  # pixels a side
 
 
 def playable(drawn: Film) -> dict:
@@ -67,6 +68,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
                     file = gr.DownloadButton("Download", size="sm", elem_id="walk-file")
                     cleanup = outlet_button("Clean up this frame", "walk-cleanup")
         with gr.Column(elem_classes="more"):
+            size = controls.size(spec, SHOWN)
             psi = controls.psi()
             noise_seed = controls.noise_seed()
             labels = controls.labels(library, spec, opened=False)
@@ -82,6 +84,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         "fps": fps,
         "format": format,
         "background": background,
+        "size": size,
     }
 
     @errors.in_the_page()
@@ -92,7 +95,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in library.names():
-            return [gr.skip()] * (2 + len(labels))
+            return [gr.skip()] * (3 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -102,7 +105,11 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     def on_model(model: str) -> list[dict]:
         spec = library.spec(model)
         spaces = SPACES if spec.num_ws else SPACES[1:]
-        return [gr.update(choices=spaces, value=spaces[0][1]), *controls.labels_of(spec, len(labels))]
+        return [
+            gr.update(choices=spaces, value=spaces[0][1]),
+            gr.update(**controls.sizes(spec, SHOWN)),
+            *controls.labels_of(spec, len(labels)),
+        ]
 
     inputs = [*parameters.values(), *labels]
     walk, frame = gr.State(None), gr.Number(0, visible=False)  # the record with its sheet; the frame that is sent
@@ -111,14 +118,14 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     go.click(**drawing)
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, space, *labels], **following).then(
+    tab.select(on_first, [begun, page.first, model], [model, space, size, *labels], **following).then(
         on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")
     )
     seeds.submit(**drawing)
     model.input(
-        on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last"
+        on_model, model, [space, size, *labels], show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last"
     ).then(**drawing)
-    for control in (space, loop, format, background):
+    for control in (size, space, loop, format, background):
         control.input(**drawing)
 
     def picture(frame: Raw, walk: tuple[Walk, str, int] | None) -> str:
@@ -127,7 +134,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         record, sheet, size = walk
         frame = arguments.whole(frame, "frame", 0, MAX_FRAMES)
         alone = frame_of_sheet(record, Path(sheet).read_bytes(), size, frame)
-        return cached(alone.png, alone.name)
+        return cached(alone.data, alone.name)
 
     # Only the browser knows which frame is shown. State values are not sent to it and come back as null.
     return Outlet(cleanup, picture, [frame, walk], scripts.call("player.js", "shownFrame"))

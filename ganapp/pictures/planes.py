@@ -1,0 +1,82 @@
+"""A palette's planes as pixels: to draw a picture at any size, the planes are enlarged and not the picture."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+SMALLEST, LARGEST = 16, 4096  # pixels a side
+STEEPNESS = 0.75  # measured: the edges are then as steep as those of real drawings at 128, 256 and 512 pixels
+STRIP = 2**18  # values of the enlarged planes worked on at a time; more leave the cache, and memory would grow
+
+
+def draw_planes(planes: np.ndarray, colours: np.ndarray, size: int, supersample: int = 1) -> np.ndarray:
+    """The picture uint8 [size, size, 3 or 4], straight alpha, of planes [K (+ 1), h, h] and colours [K, 3] in 0 to 1.
+
+    A softmax over the first K planes says how much of each colour shows where; a plane after them is alpha's logit.
+    The planes are enlarged by cubic convolution, so an edge, where two planes are equal, is a smooth curve at any size.
+    Their values grow with the size, so an edge stays about one pixel wide. A network that learnt with `supersample`
+    drew so many times larger, by bilinear enlargement, and reduced the picture by area; so does this at its size.
+    """
+    count = len(colours)
+    learnt = planes.shape[-1] * supersample  # pixels a side at which the softmax was taken in training
+    factor = -(-learnt // size)
+    sharpness = max(1.0, STEEPNESS * size * factor / learnt)
+    kernel = linear if size * factor == learnt else cubic
+    enlarging = interpolation(planes.shape[-1], size * factor, kernel)  # [size * factor, h]
+    wide = planes.astype(np.float32) @ enlarging.T  # [K (+ 1), h, size * factor]
+    colours = colours.astype(np.float32) * 255
+    image = np.empty((size, size, 3 + len(planes) - count), np.uint8)
+    rows = max(1, STRIP // (len(planes) * size * factor**2))
+    for top in range(0, size, rows):
+        strip = enlarging[top * factor : (top + rows) * factor] @ wide  # [K (+ 1), rows * factor, size * factor]
+        strip *= sharpness
+        x = painted(strip[:count], colours)  # [rows * factor, size * factor, 3]
+        alpha = 255 / (1 + np.exp(-np.clip(strip[count:], -80, 80)))  # [0 or 1, rows * factor, size * factor]
+        if factor > 1:
+            x, alpha = reduced(x, alpha, factor)
+        image[top : top + rows, :, :3] = np.rint(x)
+        if len(alpha):
+            image[top : top + rows, :, 3] = np.rint(alpha[0])
+            image[top : top + rows, :, :3] *= image[top : top + rows, :, 3:] > 0  # no colour where nothing shows
+    return image
+
+
+def painted(planes: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """float32 [H, W, 3]: the colours [K, 3] mixed by a softmax over planes [K, H, W], which are overwritten."""
+    planes -= planes.max(0)
+    shares = np.exp(planes, out=planes)
+    x = np.tensordot(shares, colours, (0, 0))
+    x /= shares.sum(0)[..., None]
+    return x
+
+
+def reduced(x: np.ndarray, alpha: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colours [H, W, 3] and alpha [0 or 1, H, W] in 0 to 255, reduced by area; colours weigh as much as they show."""
+    shape = (len(x) // factor, factor, x.shape[1] // factor, factor)
+    if not len(alpha):
+        return x.reshape(*shape, 3).mean((1, 3)), alpha.reshape(0, *shape).mean((2, 4))
+    weight = alpha[0][..., None] + np.float32(1e-3)  # where nothing shows, colours are their plain mean
+    total = (x * weight).reshape(*shape, 3).sum((1, 3))
+    return total / weight.reshape(*shape, 1).sum((1, 3)), alpha.reshape(1, *shape).mean((2, 4))
+
+
+def interpolation(count: int, size: int, kernel: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """float32 [size, count]: `count` samples interpolated at the centres of `size` pixels; the ends go on as they are.
+
+    `kernel` gives the weight of a sample that is so far away, in samples, and 0 from a distance of 2.
+    """
+    at = (np.arange(size) + 0.5) * count / size - 0.5
+    first = np.floor(at).astype(int)
+    matrix = np.zeros((size, count), np.float32)
+    for i in range(-1, 3):
+        np.add.at(matrix, (np.arange(size), np.clip(first + i, 0, count - 1)), kernel(np.abs(at - first - i)))
+    return matrix
+
+
+def linear(d: np.ndarray) -> np.ndarray:
+    return np.maximum(1 - d, 0)
+
+
+def cubic(d: np.ndarray) -> np.ndarray:
+    """Cubic convolution, Keys 1981 (IEEE Transactions on Acoustics, Speech and Signal Processing 29), eq. 15."""
+    return np.where(d < 1, (1.5 * d - 2.5) * d**2 + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2)

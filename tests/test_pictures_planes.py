@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganapp.pictures.planes import STRIP, cubic, draw_planes, interpolation, linear
+from ganapp.pictures.resize import resize
+
+SIDE = 32
+
+
+def smooth(count: int, seed: int = 0, knots: int = 6) -> np.ndarray:
+    """Smooth random planes float32 [count, SIDE, SIDE], steep enough that mostly one wins."""
+    few = np.random.default_rng(seed).normal(size=(count, knots, knots)).astype(np.float32)
+    enlarging = interpolation(knots, SIDE, cubic)
+    return enlarging @ few @ enlarging.T * 30
+
+
+def colours(count: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(size=(count, 3)).astype(np.float32)
+
+
+def premultiplied(image: np.ndarray) -> np.ndarray:
+    return image[..., :3] * (image[..., 3:] / 255) if image.shape[2] == 4 else image.astype(float)
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return 10 * np.log10(255**2 / np.square(premultiplied(a) - premultiplied(b)).mean())
+
+
+@pytest.mark.parametrize("alpha", [0, 1])
+@pytest.mark.parametrize(("large", "small"), [(512, 256), (256, 128), (256, 64), (96, 48), (64, 32), (32, 16)])
+def test_any_two_sizes_agree_when_the_larger_is_reduced(large: int, small: int, alpha: int):
+    planes, paints = smooth(5 + alpha), colours(5)
+    images = [draw_planes(planes, paints, size, supersample=2) for size in (large, small)]
+    assert psnr(resize(images[0], (small, small), Image.Resampling.BOX), images[1]) > 30
+
+
+def test_sizes_of_another_picture_do_not_agree():
+    one, other = (draw_planes(smooth(5, seed), colours(5), 64) for seed in (0, 2))
+    assert psnr(one, other) < 20
+
+
+def test_a_picture_of_planes_that_learnt_at_its_size_is_their_softmax():
+    planes, paints = smooth(4), colours(3)
+    shares = np.exp(planes[:3] - planes[:3].max(0))
+    shares /= shares.sum(0)
+    expected = np.einsum("khw,kc->hwc", shares, paints) * 255
+    image = draw_planes(planes, paints, SIDE)
+    assert np.abs(image[..., :3] - expected)[image[..., 3] > 0].max() <= 0.51
+    assert np.abs(image[..., 3] - 255 / (1 + np.exp(-planes[3]))).max() <= 0.51
+
+
+def test_edges_are_as_steep_at_every_size():
+    """An edge of a softmax whose planes stayed as they are would be four times as wide at four times the size."""
+    planes = np.stack([np.tile(np.linspace(-3, 3, SIDE, dtype=np.float32) * sign, (SIDE, 1)) for sign in (1, -1)])
+    planes *= SIDE / 6
+    black_and_white = np.array([[0, 0, 0], [1, 1, 1]], np.float32)
+
+    def steepest(size: int) -> float:
+        return np.abs(np.diff(draw_planes(planes, black_and_white, size)[size // 2, :, 0].astype(int))).max()
+
+    assert steepest(256) == pytest.approx(steepest(1024), rel=0.1)
+    assert steepest(256) > 60
+
+
+def test_a_large_picture_is_drawn_in_strips_that_do_not_show(monkeypatch: pytest.MonkeyPatch):
+    planes, paints = smooth(5), colours(4)
+    for size in (20, 64, 301):
+        whole = draw_planes(planes, paints, size, supersample=2)
+        monkeypatch.setattr("ganapp.pictures.planes.STRIP", 1)  # one row at a time
+        assert np.abs(draw_planes(planes, paints, size, supersample=2).astype(int) - whole).max() <= 1
+        monkeypatch.setattr("ganapp.pictures.planes.STRIP", STRIP)
+
+
+def test_no_colour_hides_where_nothing_shows():
+    planes = smooth(4)
+    planes[3] = -30
+    assert not draw_planes(planes, colours(3), 64).any()
+    planes[3] = 1e6  # and no logit is too large
+    assert (draw_planes(planes, colours(3), 64)[..., 3] == 255).all()
+
+
+def test_colours_of_an_edge_to_nothing_are_those_beside_it():
+    """Reduced by area, the colour that hides under transparency must not mix in."""
+    planes = np.full((3, SIDE, SIDE), -9.0, np.float32)
+    planes[0, :, : SIDE // 2], planes[1, :, SIDE // 2 :] = 9, 9
+    planes[2] = np.where(np.arange(SIDE) < SIDE // 2 + 1, 9, -9)  # alpha ends one pixel beside the edge of colours
+    image = draw_planes(planes, np.array([[1, 0, 0], [0, 0, 1]], np.float32), SIDE // 4)
+    edge = image[4, 4]
+    assert 0 < edge[3] < 255 and edge[2] > 200 and edge[0] < 60
+
+
+def test_interpolation_keeps_what_is_flat_and_what_rises_evenly():
+    for kernel in (linear, cubic):
+        enlarging = interpolation(8, 40, kernel)
+        assert np.allclose(enlarging.sum(1), 1, atol=1e-6)
+        rising = enlarging @ np.arange(8)
+        assert np.allclose(np.diff(rising)[10:-10], 0.2, atol=1e-5)
+    assert np.array_equal(interpolation(8, 8, cubic), np.eye(8))
