@@ -1,2 +1,0 @@
-def encode_svg(planes, colours, title, record) -> bytes:
-    raise NotImplementedError
