@@ -86,3 +86,13 @@ def test_seeds_are_drawn_in_runs_no_longer_than_a_sample_once_each():
 
 def test_labels_may_hold_an_equals_sign():
     assert pairs(("a=b=c", "d=")) == {"a": "b=c", "d": ""}
+
+
+def test_a_size_and_svg_are_options_of_samples(painting: Library, tmp_path: Path):
+    words = ["painted", str(tmp_path), "--seeds", "3", "--weights", str(painting.weights_dir)]
+    run_sample("sample", [*words, "--size", "svg"])
+    run_sample("sample", [*words, "--size", "40"])
+    [drawn] = pictures(painting, Sample.checked(painting, seed=3, count=1, size="svg"))
+    assert (tmp_path / "painted-seed3.svg").read_bytes() == drawn.data
+    [drawn] = pictures(painting, Sample.checked(painting, seed=3, count=1, size=40))
+    assert (tmp_path / "painted-seed3.png").read_bytes() == drawn.data

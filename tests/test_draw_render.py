@@ -1,6 +1,8 @@
 """Sizes: every model answers to them, each in its own way."""
 
+import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -126,3 +128,14 @@ def test_only_a_palette_becomes_a_vector_drawing(library: Library, painting: Lib
     with pytest.raises(ValueError, match="size must be a whole number"):
         Mix.checked(painting, size=SVG)
     assert Sample.checked(painting, size="SVG").size == SVG
+
+
+def test_a_vector_drawing_is_the_picture_with_its_record(painting: Library):
+    [picture] = pictures(painting, Sample.checked(painting, seed=5, count=1, labels={"hat": "on"}, size=SVG))
+    assert picture.name == "painted-seed5.svg"
+    root = ElementTree.fromstring(picture.data)
+    record = json.loads(root.find("{http://www.w3.org/2000/svg}metadata").text)
+    assert record.pop("kind") == "sample" and record["size"] == SVG
+    assert next(pictures(painting, Sample.checked(painting, **record))).data == picture.data
+    [other] = pictures(painting, Sample.checked(painting, seed=6, count=1, labels={"hat": "on"}, size=SVG))
+    assert len(other.data) > 500 and other.data != picture.data

@@ -10,7 +10,7 @@ from ganapp.draw.records import RECORD_KEY, Models, Record, a_model, a_noise_see
 from ganapp.draw.render import SVG, a_size_or_svg, check_pixels, of_latents, of_styles
 from ganapp.latents import MAX_SEED, z_from_seeds
 from ganapp.pictures.png import encode_png
-from ganapp.pictures.svg import encode_svg
+from ganapp.pictures.svg import svg
 from ganapp.serve.generator import PlainGenerator, StyleGenerator
 from ganapp.serve.library import Library
 
@@ -87,4 +87,4 @@ def encoded(library: Library, sample: Sample, records: list[Sample]) -> Iterator
     z = z_from_seeds(sample.seeds(), generator.spec.z_dim)
     ws = generator.map(z, generator.spec.labels(sample.labels), sample.psi)
     for record, (planes, colours) in zip(records, generator.paint(ws, sample.noise_seed), strict=True):
-        yield encode_svg(planes, colours, f"{record.model}, seed {record.seed}", record.to_json())
+        yield svg(planes, colours, f"{record.model}, seed {record.seed}", record.to_json()).encode()

@@ -1,6 +1,7 @@
 """A palette's planes as a vector picture: SVG, with one path of one colour for all that a colour covers."""
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -57,8 +58,9 @@ def svg(planes: np.ndarray, colours: np.ndarray, title: str = "", record: str = 
             parts += ["<g>", *paths, "</g>"]
         else:
             cut = outline(grid[count], shown=seen, lower=~seen)
-            parts += [f'<clipPath id="shown"><path clip-rule="evenodd" d="{cut}"/></clipPath>']
-            parts += ['<g clip-path="url(#shown)">', *paths, "</g>"]
+            name = f"shown-{zlib.crc32(cut.encode()):08x}"  # of its own, since a page may hold several pictures
+            parts += [f'<clipPath id="{name}"><path clip-rule="evenodd" d="{cut}"/></clipPath>']
+            parts += [f'<g clip-path="url(#{name})">', *paths, "</g>"]
     return "\n".join([*parts, "</svg>", ""])
 
 
