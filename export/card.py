@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.precision import Taken
 from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
 from ganapp.models import MODELS
 from ganapp.pictures.png import contact_sheet, save_png
@@ -19,18 +20,18 @@ COLUMNS, ROWS = 10, 5
 SHEET_SIDE = 64  # pixels; smaller pictures are enlarged to it
 
 
-def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, difference: int) -> None:
+def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, taken: Taken) -> None:
     """Write README.md in the Hugging Face form and, beside it, a sheet of samples drawn by the exported graphs.
 
-    `difference` is the largest one between the graphs and torch, in grey levels.
+    `taken` tells how the weights are stored and how near the graphs come to torch.
     """
     images = np.stack(list(open_generator(folder, [CPU]).generate(range(COLUMNS * ROWS))))
     images = upscale_nearest(images, max(1, SHEET_SIDE // spec.resolution))
     save_png(folder / SHEET, contact_sheet(images, COLUMNS, gap=4))
-    (folder / CARD).write_text(card(folder, spec, cfg, facts, difference), "utf-8")
+    (folder / CARD).write_text(card(folder, spec, cfg, facts, taken), "utf-8")
 
 
-def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, difference: int) -> str:
+def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, taken: Taken) -> str:
     """The text of the card."""
     form = "RGBA (straight alpha)" if spec.channels == 4 else "RGB"
     citation = MODELS[cfg.architecture].citation
@@ -78,8 +79,8 @@ batch {cfg.batch}, learning rate {rate}, {cfg.precision}, an average of the weig
 {use(spec)} The image of a seed has
 `z = numpy.random.RandomState(seed).randn({spec.z_dim})`. The metadata key `ganapp.spec` tells the rest.
 
-{sizes}.
-ONNX Runtime and torch differ by at most {difference} grey level{"s" * (difference != 1)}.
+{sizes}, with weights in {taken.precision}.
+{taken.agreement}.
 """
 
 
