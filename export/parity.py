@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from export.precision import Refused
 from ganapp.contract import GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
+from ganapp.models.mapping import mean_latents, truncated
 from ganapp.serve.generator import open_generator
 from ganapp.serve.session import CPU
 
@@ -81,8 +82,7 @@ def drawn(G: nn.Module, z: np.ndarray, labels: np.ndarray, psi: float) -> np.nda
     if not G.num_ws:
         return straight(G.logits(latents * psi, vectors))
     noise = torch.from_numpy(noise_from_seed(0, G.noise_dim)).expand(len(z), -1)
-    w_avg = G.mapping.w_avg
-    w = w_avg + psi * (G.mapping(latents, vectors) - w_avg)
+    w = truncated(G.mapping, latents, vectors, torch.full((len(z),), psi), mean_latents(G.z_dim))
     return straight(G.synthesis.logits(w[:, None].expand(-1, G.num_ws, -1), noise))
 
 

@@ -50,7 +50,7 @@ def psi() -> gr.Slider:
         PSI,
         step=0.05,
         label="Truncation ψ",
-        info="0 is the average image, 1 the whole variety",
+        info="0 is the average of what is chosen, 1 the whole variety",
         buttons=[],
     )
 
