@@ -24,6 +24,9 @@ class ExportArgs:
     precision: Literal["auto", "int8", "int16", "fp32"] = "auto"
     """int16 or fp32: how the weights of a model that computes in fp32 are stored; int8, for upscalers: the inner
     convolutions compute in 8 bits, in two thirds of the time. auto takes the smallest that passes the checks."""
+    data: Path | None = None
+    """Dataset of the run. With it, export measures how often the model shows each value that is asked for (a minute or
+    two), and page, API and card tell which values it seldom shows."""
 
 
 def main() -> int:
@@ -31,7 +34,7 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
-        taken = export(args.run, args.out, args.precision)
+        taken = export(args.run, args.out, args.precision, args.data)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -41,13 +44,15 @@ def main() -> int:
     return 0
 
 
-def export(run: Path, out: Path, precision: str) -> Taken:
+def export(run: Path, out: Path, precision: str, data: Path | None) -> Taken:
     """Export the run by its kind. Returns the precision taken. Raises ValueError."""
     if is_upscaler(run):
+        if data:
+            raise ValueError("--data is for generators; an upscaler shows no attributes")
         return export_upscaler(run, out, precision)
     if precision == "int8":
         raise ValueError("--precision int8 is for upscalers; a generator's pictures would change")
-    return export_bundle(run, out, precision)
+    return export_bundle(run, out, precision, data)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """A run's checkpoint to a weights folder: graphs, their parity check, the model card; published by rename."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -25,14 +26,20 @@ from export.wrappers import (
     UnlabelledPlainGraph,
 )
 from ganapp.contract import CARD, CHECKPOINT, GENERATOR, MAPPING, SYNTHESIS, UPSCALER, GeneratorSpec
+from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
+from ganapp.metrics.shown import shown
 from ganapp.models import MODELS
 from ganapp.models.stylegan2 import StyleGAN2Config
+from ganapp.serve.generator import open_generator
+from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.recorder import to_images
+
+log = logging.getLogger(__name__)
 
 PRECISIONS = ("int16", "fp32")  # of weights as they are stored; a generator computes in fp32
 
@@ -46,16 +53,18 @@ class Trained:
     facts: RunFacts
 
 
-def export_bundle(run: Path, out: Path, precision: str = "auto") -> Taken:
+def export_bundle(run: Path, out: Path, precision: str = "auto", data: Path | None = None) -> Taken:
     """Write the bundle of `run` (a run's folder or a checkpoint) to `out`, whole or not at all.
 
-    From a folder it exports the best checkpoint by KID, or the last one if no KID was measured.
+    From a folder it exports the best checkpoint by KID, or the last one if no KID was measured. With `data`, the
+    dataset of the run, it measures how often the model shows what is asked for.
 
     Returns the precision taken: the one that was asked for, or the smallest of PRECISIONS in which ONNX Runtime and
     torch differ by at most one grey level. Raises ValueError when the checkpoint cannot be read, when `out` is in the
     way, and when a file would be too large or differ by more; the message names where.
     """
     trained = load_trained(find_checkpoint(run))
+    dataset = load_data(data, trained.facts) if data else None
     with published(out) as part:
         spec = make_spec(out.name, trained)
         graphs = make_graphs(trained.G, spec)
@@ -65,6 +74,11 @@ def export_bundle(run: Path, out: Path, precision: str = "auto") -> Taken:
             return parity(part, trained.G, spec).agreed()
 
         taken = take(out, precision, PRECISIONS, attempt)
+        if trained.facts.attributes and not dataset:
+            log.warning("%s: how often it shows what it is asked for is not measured; --data takes its dataset", out)
+        if dataset:
+            spec = replace(spec, measured={**spec.measured, **shown(open_generator(part, [CPU]), dataset)})
+            write_graphs(part, graphs, spec, taken.precision == "int16")
         write_card(part, spec, trained.cfg, trained.facts, taken)
     return taken
 
@@ -103,6 +117,16 @@ def load_trained(checkpoint: Path) -> Trained:
     if model.grows:
         G.grow(facts.seen)
     return Trained(G.eval().requires_grad_(False), cfg, facts)
+
+
+def load_data(folder: Path, facts: RunFacts) -> Dataset:
+    """The dataset in `folder`. Raises ValueError unless the run learnt from it, and from its attributes."""
+    dataset = load_dataset(folder)
+    if dataset.fingerprint() != facts.fingerprint:
+        raise ValueError(f"{folder}: the run learnt from other pictures or labels; give --data its dataset")
+    if not facts.attributes:
+        raise ValueError(f"{folder}: has no attributes, which --data is for; leave it out")
+    return dataset
 
 
 def make_spec(name: str, trained: Trained) -> GeneratorSpec:

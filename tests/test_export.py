@@ -14,7 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tiny_bundle import CRITTERS
-from tiny_run import ARCHITECTURES, write_dataset
+from tiny_run import ARCHITECTURES, ATTRIBUTES, write_dataset
 
 import export.bundle
 import export.parity
@@ -317,6 +317,28 @@ def test_a_network_too_large_for_a_push_is_refused(run: Path, tmp_path: Path, mo
     with pytest.raises(ValueError, match="MB"):
         export_bundle(run, tmp_path / "w")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_with_its_dataset_the_spec_and_the_card_tell_how_often_a_value_shows(run: Path, shapes: Path, tmp_path: Path):
+    export_bundle(run, tmp_path / "w", "int16", shapes)
+    spec = open_generator(tmp_path / "w").spec
+    shown, readable = spec.measured["attributes"], spec.measured["readable"]
+    assert {name: tuple(shares) for name, shares in shown.items()} == spec.attributes == ATTRIBUTES
+    assert all(share > 0.9 for shares in readable.values() for share in shares.values())
+    assert min(shown["colour"].values()) < 0.5 and "noise" in spec.measured  # ten steps teach no colours
+    card = (tmp_path / "w" / "README.md").read_text()
+    [row] = [line for line in card.splitlines() if line.startswith("| `colour`")]
+    seldom = spec.seldom_shown("colour")
+    often = [value for value in ATTRIBUTES["colour"] if value not in seldom]
+    samples = np.mean(list(shown["colour"].values()))
+    assert row.startswith(f"| `colour` | {', '.join(often)} | {', '.join(seldom)} | {samples:.2f} | ")
+
+
+def test_another_dataset_than_the_runs_own_is_refused(run: Path, tmp_path: Path):
+    other = write_dataset(tmp_path / "data", count=12)
+    with pytest.raises(ValueError, match="data: the run learnt from other pictures"):
+        export_bundle(run, tmp_path / "w", "int16", other)
+    assert not (tmp_path / "w").exists()
 
 
 def test_the_spec_tells_the_story_of_the_run(bundle: Path):

@@ -61,7 +61,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
                 cleanup = outlet_button(WHOLE, "mix-cleanup")
         with gr.Column(elem_classes="more"):
             psi = controls.psi()
-            noise_seed = controls.noise_seed()
+            noise_seed = controls.noise_seed(library.spec(names[0]))
             labels = controls.labels(library, library.spec(names[0]), opened=False)
 
     parameters = {
@@ -102,12 +102,13 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
             gr.update(choices=choices, value=choices[0][1]),
             gr.update(visible=False),
             gr.update(elem_classes=["picture", *controls.pixel_class(spec)]),
+            controls.noise_seed_of(spec),
             *controls.labels_of(spec, len(labels)),
         ]
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in names:
-            return [gr.skip()] * (4 + len(labels))
+            return [gr.skip()] * (5 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -123,9 +124,9 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     go.click(**drawing)
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, layers, exact, shown, *labels], **following).then(
-        on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix")
-    )
+    tab.select(
+        on_first, [begun, page.first, model], [model, layers, exact, shown, noise_seed, *labels], **following
+    ).then(on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix"))
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
     layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last").then(
@@ -134,7 +135,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     model.input(
         on_model,
         model,
-        [layers, exact, shown, *labels],
+        [layers, exact, shown, noise_seed, *labels],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",

@@ -67,7 +67,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         with gr.Column(elem_classes="more"):
             count = gr.Slider(1, MAX_COUNT, Sample.count, step=1, label="Count", buttons=[])
             psi = controls.psi()
-            noise_seed = controls.noise_seed()
+            noise_seed = controls.noise_seed(spec)
             labels = controls.labels(library, spec, opened=True)
     query = gr.Textbox(visible=False)
     shown, place = gr.State(None), gr.State(None)  # the gallery's files, and which of them is large
@@ -95,8 +95,10 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         for problem in problems:
             controls.warn(f"From the address: {problem}")
         spec = library.spec(record.model)
+        values = {name: getattr(record, name) for name in parameters}
+        values["noise_seed"] = {**controls.noise_seed_of(spec), "value": record.noise_seed}
         return [
-            *(getattr(record, name) for name in parameters),
+            *values.values(),
             *controls.labels_of(spec, len(labels), record.labels),
             story(spec),
             controls.gallery_of(spec),
@@ -105,7 +107,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     @errors.in_the_page()
     def on_model(model: str) -> list:
         spec = library.spec(model)
-        return [*controls.labels_of(spec, len(labels)), story(spec), controls.gallery_of(spec)]
+        return [
+            controls.noise_seed_of(spec),
+            *controls.labels_of(spec, len(labels)),
+            story(spec),
+            controls.gallery_of(spec),
+        ]
 
     inputs = [place, *parameters.values(), *labels]
     drawing = {"fn": on_sample, "inputs": inputs, "outputs": outputs, **controls.drawing("sample")}
@@ -120,7 +127,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     model.input(
         on_model,
         model,
-        [*labels, about, gallery],
+        [noise_seed, *labels, about, gallery],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",

@@ -68,7 +68,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
                     cleanup = outlet_button("Clean up this frame", "walk-cleanup")
         with gr.Column(elem_classes="more"):
             psi = controls.psi()
-            noise_seed = controls.noise_seed()
+            noise_seed = controls.noise_seed(spec)
             labels = controls.labels(library, spec, opened=False)
 
     parameters = {
@@ -92,7 +92,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in library.names():
-            return [gr.skip()] * (2 + len(labels))
+            return [gr.skip()] * (3 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -102,7 +102,11 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     def on_model(model: str) -> list[dict]:
         spec = library.spec(model)
         spaces = SPACES if spec.num_ws else SPACES[1:]
-        return [gr.update(choices=spaces, value=spaces[0][1]), *controls.labels_of(spec, len(labels))]
+        return [
+            gr.update(choices=spaces, value=spaces[0][1]),
+            controls.noise_seed_of(spec),
+            *controls.labels_of(spec, len(labels)),
+        ]
 
     inputs = [*parameters.values(), *labels]
     walk, frame = gr.State(None), gr.Number(0, visible=False)  # the record with its sheet; the frame that is sent
@@ -111,12 +115,17 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     go.click(**drawing)
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, space, *labels], **following).then(
+    tab.select(on_first, [begun, page.first, model], [model, space, noise_seed, *labels], **following).then(
         on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")
     )
     seeds.submit(**drawing)
     model.input(
-        on_model, model, [space, *labels], show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last"
+        on_model,
+        model,
+        [space, noise_seed, *labels],
+        show_progress="hidden",
+        **controls.PRIVATE,
+        trigger_mode="always_last",
     ).then(**drawing)
     for control in (space, loop, format, background):
         control.input(**drawing)
