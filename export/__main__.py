@@ -9,6 +9,7 @@ from typing import Literal
 import tyro
 
 from export.bundle import export_bundle
+from export.precision import Taken
 from export.upscaler import export_upscaler, is_upscaler
 
 
@@ -21,8 +22,11 @@ class ExportArgs:
     out: Path
     """Folder to write, such as weights/NAME; its name becomes the model's."""
     precision: Literal["auto", "int8", "int16", "fp32"] = "auto"
-    """int16 (auto for a generator) or fp32: how the weights of a model that computes in fp32 are stored; int8 (auto for
-    an upscaler): the inner convolutions compute in 8 bits, in two thirds of the time."""
+    """int16 or fp32: how the weights of a model that computes in fp32 are stored; int8, for upscalers: the inner
+    convolutions compute in 8 bits, in two thirds of the time. auto takes the smallest that passes the checks."""
+    data: Path | None = None
+    """Dataset of the run. With it, export measures how often the model shows each value that is asked for (a minute or
+    two), and page, API and card tell which values it seldom shows."""
 
 
 def main() -> int:
@@ -30,24 +34,25 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
-        agreement = export(args.run, args.out, args.precision)
+        taken = export(args.run, args.out, args.precision, args.data)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    print(f"{args.out}: {agreement}")
+    print(f"{args.out}: {taken}")
     return 0
 
 
-def export(run: Path, out: Path, precision: str) -> str:
-    """Export the run by its kind. Returns in words how near the graphs come to torch. Raises ValueError."""
+def export(run: Path, out: Path, precision: str, data: Path | None) -> Taken:
+    """Export the run by its kind. Returns the precision taken. Raises ValueError."""
     if is_upscaler(run):
-        return export_upscaler(run, out, "int8" if precision == "auto" else precision)
+        if data:
+            raise ValueError("--data is for generators; an upscaler shows no attributes")
+        return export_upscaler(run, out, precision)
     if precision == "int8":
         raise ValueError("--precision int8 is for upscalers; a generator's pictures would change")
-    difference = export_bundle(run, out, int16=precision != "fp32")
-    return f"ONNX Runtime and torch differ by at most {difference} grey level{'s' * (difference != 1)}"
+    return export_bundle(run, out, precision, data)
 
 
 if __name__ == "__main__":

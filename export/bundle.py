@@ -1,19 +1,22 @@
 """A run's checkpoint to a weights folder: graphs, their parity check, the model card; published by rename."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
+import onnx
 import torch
 from torch import nn
 
 from export.card import SHEET, write_card
-from export.graph import export_graph
+from export.graph import packed, traced
+from export.parity import parity, visible_difference
+from export.precision import Taken, take
 from export.wrappers import (
     MappingGraph,
     NoiselessSynthesisGraph,
@@ -23,18 +26,22 @@ from export.wrappers import (
     UnlabelledPlainGraph,
 )
 from ganapp.contract import CARD, CHECKPOINT, GENERATOR, MAPPING, SYNTHESIS, UPSCALER, GeneratorSpec
+from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
+from ganapp.metrics.shown import shown
 from ganapp.models import MODELS
 from ganapp.models.stylegan2 import StyleGAN2Config
-from ganapp.serve.generator import PlainGenerator, open_generator
+from ganapp.serve.generator import open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.recorder import to_images
 
-PARITY_SEEDS = range(16)
+log = logging.getLogger(__name__)
+
+PRECISIONS = ("int16", "fp32")  # of weights as they are stored; a generator computes in fp32
 
 
 @dataclass(frozen=True)
@@ -46,22 +53,34 @@ class Trained:
     facts: RunFacts
 
 
-def export_bundle(run: Path, out: Path, int16: bool = True) -> int:
+def export_bundle(run: Path, out: Path, precision: str = "auto", data: Path | None = None) -> Taken:
     """Write the bundle of `run` (a run's folder or a checkpoint) to `out`, whole or not at all.
 
-    From a folder it exports the best checkpoint by KID, or the last one if no KID was measured.
+    From a folder it exports the best checkpoint by KID, or the last one if no KID was measured. With `data`, the
+    dataset of the run, it measures how often the model shows what is asked for.
 
-    Returns the largest difference from torch found, in grey levels. Raises ValueError when the checkpoint
-    cannot be read, when `out` is in the way, when a file would be too large, or when ONNX Runtime and torch
-    differ by more than one grey level.
+    Returns the precision taken: the one that was asked for, or the smallest of PRECISIONS in which ONNX Runtime and
+    torch differ by at most one grey level. Raises ValueError when the checkpoint cannot be read, when `out` is in the
+    way, and when a file would be too large or differ by more; the message names where.
     """
     trained = load_trained(find_checkpoint(run))
+    dataset = load_data(data, trained.facts) if data else None
     with published(out) as part:
         spec = make_spec(out.name, trained)
-        write_graphs(part, trained.G, spec, int16)
-        difference = check_parity(out, parity(part, trained.G, spec))
-        write_card(part, spec, trained.cfg, trained.facts, difference)
-    return difference
+        graphs = make_graphs(trained.G, spec)
+
+        def attempt(precision: str) -> str:
+            write_graphs(part, graphs, spec, precision == "int16")
+            return parity(part, trained.G, spec).agreed()
+
+        taken = take(out, precision, PRECISIONS, attempt)
+        if trained.facts.attributes and not dataset:
+            log.warning("%s: how often it shows what it is asked for is not measured; --data takes its dataset", out)
+        if dataset:
+            spec = replace(spec, measured={**spec.measured, **shown(open_generator(part, [CPU]), dataset)})
+            write_graphs(part, graphs, spec, taken.precision == "int16")
+        write_card(part, spec, trained.cfg, trained.facts, taken)
+    return taken
 
 
 @contextmanager
@@ -82,13 +101,6 @@ def published(out: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def check_parity(out: Path, difference: int) -> int:
-    """The difference in grey levels. Raises ValueError when it is more than one."""
-    if difference > 1:
-        raise ValueError(f"{out}: ONNX Runtime and torch differ by {difference} grey levels; try --precision fp32")
-    return difference
-
-
 def find_checkpoint(run: Path) -> Path:
     """The checkpoint to export: the best of a run's folder, or else its last; a file is taken as it is."""
     if not run.is_dir():
@@ -105,6 +117,16 @@ def load_trained(checkpoint: Path) -> Trained:
     if model.grows:
         G.grow(facts.seen)
     return Trained(G.eval().requires_grad_(False), cfg, facts)
+
+
+def load_data(folder: Path, facts: RunFacts) -> Dataset:
+    """The dataset in `folder`. Raises ValueError unless the run learnt from it, and from its attributes."""
+    dataset = load_dataset(folder)
+    if dataset.fingerprint() != facts.fingerprint:
+        raise ValueError(f"{folder}: the run learnt from other pictures or labels; give --data its dataset")
+    if not facts.attributes:
+        raise ValueError(f"{folder}: has no attributes, which --data is for; leave it out")
+    return dataset
 
 
 def make_spec(name: str, trained: Trained) -> GeneratorSpec:
@@ -148,14 +170,14 @@ def noise_shows(G: nn.Module, facts: RunFacts) -> int:
     return visible_difference(*drawn)
 
 
-def write_graphs(folder: Path, G: nn.Module, spec: GeneratorSpec, int16: bool) -> None:
+def make_graphs(G: nn.Module, spec: GeneratorSpec) -> dict[str, onnx.ModelProto]:
+    """The graphs of the bundle by the names of their files."""
     # An example batch of 2: with 1 the exporter takes the batch for a constant.
-    z, text = {"z": torch.zeros(2, spec.z_dim)}, spec.to_json()
+    z = {"z": torch.zeros(2, spec.z_dim)}
     labels = {"labels": torch.zeros(2, spec.num_labels)} if spec.num_labels else {}
     if not spec.num_ws:
         plain = PlainGraph(G) if spec.num_labels else UnlabelledPlainGraph(G)
-        (folder / GENERATOR).write_bytes(export_graph(plain, {**z, **labels}, ["images"], text, int16))
-        return
+        return {GENERATOR: traced(plain, {**z, **labels}, ["images"])}
     mapping = MappingGraph(G) if spec.num_labels else UnlabelledMappingGraph(G)
     latents = {**z, **labels, "psi": torch.ones(2)}
     kind = SynthesisGraph if spec.noise_dim else NoiselessSynthesisGraph
@@ -163,49 +185,13 @@ def write_graphs(folder: Path, G: nn.Module, spec: GeneratorSpec, int16: bool) -
     noise = {"noise": torch.zeros(2, spec.noise_dim)} if spec.noise_dim else {}
     drawn = ["images", "planes", "colours"] if spec.palette else ["images"]
     styles = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), **noise}
-    (folder / MAPPING).write_bytes(export_graph(mapping, latents, ["ws"], text, int16))
-    (folder / SYNTHESIS).write_bytes(export_graph(synthesis, styles, drawn, text, int16))
+    return {MAPPING: traced(mapping, latents, ["ws"]), SYNTHESIS: traced(synthesis, styles, drawn)}
 
 
-def parity(folder: Path, G: nn.Module, spec: GeneratorSpec) -> int:
-    """Largest difference in grey levels between the graphs in ONNX Runtime and the network in torch.
-
-    Half of the seeds carry labels, one of each attribute, since a label takes another way through the mapping.
-    """
-    z = z_from_seeds(PARITY_SEEDS, spec.z_dim)
-    labels = np.array([_labels(spec, seed) for seed in PARITY_SEEDS], np.float32)
-    noise = torch.from_numpy(noise_from_seed(0, spec.noise_dim)).expand(len(z), -1)
-    served = open_generator(folder, [CPU])  # so that the judgement is the same on every machine
-    if isinstance(served, PlainGenerator):
-        with torch.no_grad():
-            expected = to_images(G(torch.from_numpy(z), torch.from_numpy(labels), noise))
-        return visible_difference(np.stack(list(served.stream_z(z, labels))), expected)
-    worst = 0
-    for psi in (1.0, 0.5):  # the mean style cancels at 1
-        images = served.synthesize(served.map(z, labels, psi), noise_seed=0)
-        with torch.no_grad():
-            w_avg = G.mapping.w_avg
-            w = w_avg + psi * (G.mapping(torch.from_numpy(z), torch.from_numpy(labels)) - w_avg)
-            expected = to_images(G.synthesis(w[:, None].expand(-1, spec.num_ws, -1), noise))
-        worst = max(worst, visible_difference(images, expected))
-    return worst
-
-
-def _labels(spec: GeneratorSpec, seed: int) -> list[float]:
-    if seed % 2 == 0:
-        return spec.labels({})
-    return spec.labels({name: values[seed % len(values)] for name, values in spec.attributes.items()})
-
-
-def visible_difference(a: np.ndarray, b: np.ndarray) -> int:
-    """Largest difference of uint8 images [N, H, W, C] in grey levels; colours are weighted by their alpha.
-
-    The colour of a nearly clear pixel may differ, as nobody sees it.
-    """
-    difference = np.abs(a.astype(int) - b)
-    if a.shape[-1] == 4:
-        difference[..., :3] = np.rint(difference[..., :3] * (np.maximum(a, b)[..., 3:] / 255))
-    return int(difference.max())
+def write_graphs(folder: Path, graphs: dict[str, onnx.ModelProto], spec: GeneratorSpec, int16: bool) -> None:
+    """Write the graphs with their spec into the folder. Raises Refused when one would be too large."""
+    for name, graph in graphs.items():
+        (folder / name).write_bytes(packed(graph, spec.to_json(), int16))
 
 
 def check_ours(path: Path) -> None:

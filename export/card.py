@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.precision import Taken
 from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
 from ganapp.models import MODELS
 from ganapp.pictures.png import contact_sheet, save_png
@@ -19,25 +20,21 @@ COLUMNS, ROWS = 10, 5
 SHEET_SIDE = 64  # pixels; smaller pictures are enlarged to it
 
 
-def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, difference: int) -> None:
+def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, taken: Taken) -> None:
     """Write README.md in the Hugging Face form and, beside it, a sheet of samples drawn by the exported graphs.
 
-    `difference` is the largest one between the graphs and torch, in grey levels.
+    `taken` tells how the weights are stored and how near the graphs come to torch.
     """
     images = np.stack(list(open_generator(folder, [CPU]).generate(range(COLUMNS * ROWS))))
     images = upscale_nearest(images, max(1, SHEET_SIDE // spec.resolution))
     save_png(folder / SHEET, contact_sheet(images, COLUMNS, gap=4))
-    (folder / CARD).write_text(card(folder, spec, cfg, facts, difference), "utf-8")
+    (folder / CARD).write_text(card(folder, spec, cfg, facts, taken), "utf-8")
 
 
-def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, difference: int) -> str:
+def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, taken: Taken) -> str:
     """The text of the card."""
     form = "RGBA (straight alpha)" if spec.channels == 4 else "RGB"
     citation = MODELS[cfg.architecture].citation
-    attributes = "".join(f"| `{name}` | {', '.join(values)} |\n" for name, values in spec.attributes.items())
-    table = (
-        f"| attribute | values |\n| --- | --- |\n{attributes}" if attributes else "None: the model is unconditional.\n"
-    )
     graphs = (MAPPING, SYNTHESIS) if spec.num_ws else (GENERATOR,)
     sizes = ", ".join(f"`{name}` {(folder / name).stat().st_size / 1e6:.2f} MB" for name in graphs)
     rate = f"{cfg.lr:g}"
@@ -66,7 +63,7 @@ Seeds 0 to {COLUMNS * ROWS - 1} in order, no attribute chosen, no truncation, no
 
 ## Attributes
 
-{table}
+{attributes(spec)}
 ## Training
 
 {citation}: {cfg.loss} loss, {penalty(cfg)},
@@ -78,9 +75,34 @@ batch {cfg.batch}, learning rate {rate}, {cfg.precision}, an average of the weig
 {use(spec)} The image of a seed has
 `z = numpy.random.RandomState(seed).randn({spec.z_dim})`. The metadata key `ganapp.spec` tells the rest.
 
-{sizes}.
-ONNX Runtime and torch differ by at most {difference} grey level{"s" * (difference != 1)}.
+{sizes}, with weights in {taken.precision}.
+{taken.agreement}.
 """
+
+
+def attributes(spec: GeneratorSpec) -> str:
+    """A table of the attributes with, where it was measured, how often their values show."""
+    if not spec.attributes:
+        return "None: the model is unconditional.\n"
+    shown, readable = spec.measured.get("attributes"), spec.measured.get("readable", {})
+    if not shown:
+        rows = (f"| `{name}` | {', '.join(values)} |\n" for name, values in spec.attributes.items())
+        return f"| attribute | values |\n| --- | --- |\n{''.join(rows)}"
+    table = "| attribute | values | seldom shown | samples | real pictures |\n| --- | --- | --- | --- | --- |\n"
+    for name, values in spec.attributes.items():
+        seldom = spec.seldom_shown(name)
+        often = ", ".join(value for value in values if value not in seldom)
+        shares = f"{mean(shown.get(name, {}))} | {mean(readable.get(name, {}))}"
+        table += f"| `{name}` | {often} | {', '.join(seldom)} | {shares} |\n"
+    return f"""{table}
+Samples and real pictures: the share in which a classifier sees a value, in samples that were asked for it alone and in
+held-out real pictures that have it, as the mean over the values. A value is seldom shown if it is seen in less than
+half as many samples as real pictures.
+"""
+
+
+def mean(shares: dict[str, float]) -> str:
+    return f"{np.mean(list(shares.values())):.2f}" if shares else ""
 
 
 def penalty(cfg: TrainConfig) -> str:

@@ -10,6 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from export.precision import Refused
 from ganapp.contract import SPEC_KEY
 
 OPSET = 20
@@ -20,19 +21,10 @@ INT16_FROM = 256  # values; smaller tensors save nothing
 logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
-def export_graph(
-    module: nn.Module,
-    inputs: dict[str, Tensor],
-    outputs: Sequence[str],
-    spec: str,
-    int16: bool,
-    dynamic: Sequence[str] = ("N",),
-) -> bytes:
-    """`module` as an ONNX file; `inputs` are examples by name, whose first dimensions are `dynamic`.
-
-    With `int16`, weights take half the space (see `store_int16`). `spec` goes into the metadata. Raises
-    ValueError when the file would pass MAX_BYTES, onnx.checker's error when it is not valid.
-    """
+def traced(
+    module: nn.Module, inputs: dict[str, Tensor], outputs: Sequence[str], dynamic: Sequence[str] = ("N",)
+) -> onnx.ModelProto:
+    """`module` as an ONNX model; `inputs` are examples by name, whose first dimensions are `dynamic`."""
     free = {i: torch.export.Dim(name, min=1, max=1 << 20) for i, name in enumerate(dynamic)}
     shapes = {name: free for name in inputs}
     with warnings.catch_warnings():
@@ -48,11 +40,17 @@ def export_graph(
             external_data=False,
             verbose=False,
         )
-    return packed(program.model_proto, spec, int16)
+    return program.model_proto
 
 
 def packed(model: onnx.ModelProto, spec: str, int16: bool) -> bytes:
-    """The model as a file with its spec, weights stored as int16 if asked for. Raises as `export_graph`."""
+    """The model as a file with its spec in the metadata.
+
+    With `int16`, weights take half the space (see `store_int16`). Raises Refused when the file would pass MAX_BYTES,
+    onnx.checker's error when it is not valid.
+    """
+    original, model = model, onnx.ModelProto()
+    model.CopyFrom(original)
     strip(model)
     if int16:
         store_int16(model)
@@ -62,7 +60,7 @@ def packed(model: onnx.ModelProto, spec: str, int16: bool) -> bytes:
     data = model.SerializeToString(deterministic=True)
     if len(data) > MAX_BYTES:
         what = model.graph.output[0].name
-        raise ValueError(f"{what} would take {len(data) / 1e6:.1f} MB, over {MAX_BYTES / 1e6:.0f}: train it narrower")
+        raise Refused(f"{what} would take {len(data) / 1e6:.1f} MB, over {MAX_BYTES / 1e6:.0f}: train it narrower")
     return data
 
 

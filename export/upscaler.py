@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from export.bundle import check_parity, find_checkpoint, published
-from export.graph import export_graph, packed
+from export.bundle import find_checkpoint, published
+from export.graph import packed, traced
+from export.parity import Difference, most
+from export.precision import Refused, Taken, take
 from export.quantize import quantized
 from export.upscaler_card import write_card
 from ganapp.contract import UPSCALER, UpscalerSpec
@@ -26,6 +28,7 @@ from ganapp.train.checkpoint import read_metadata, unpack_module
 from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
 
+PRECISIONS = ("int8", "int16", "fp32")
 PARITY_SIDES = ((33, 47), (64, 64))
 CALIBRATED = 64  # pixels a side of the pictures that the 8-bit ranges are fitted to, and tried on
 MAX_DEVIATION = 1.0  # grey levels that 8 bits may cost
@@ -40,34 +43,40 @@ def is_upscaler(run: Path) -> bool:
         raise ValueError(f"{run}: not a ganapp checkpoint") from None
 
 
-def export_upscaler(run: Path, out: Path, precision: str = "int8") -> str:
+def export_upscaler(run: Path, out: Path, precision: str = "auto") -> Taken:
     """Write the bundle of `run` (a run's folder or a checkpoint) to `out`, whole or not at all.
 
-    `precision` is int8, or how the weights of a network that computes in fp32 are stored: int16 or fp32. Returns in
-    words how near the graph comes to torch. Raises ValueError as `export_bundle`, and where int8 costs too much.
+    `precision` is int8, or how the weights of a network that computes in fp32 are stored: int16 or fp32; auto is the
+    smallest that passes. Returns the one taken. Raises ValueError as `export_bundle`, and where int8 costs too much.
     """
     tensors, cfg, facts = load_checkpoint(find_checkpoint(run))
     net = CARN(cfg.network)
     unpack_module("ema", net, tensors)
     with published(out) as part:
         spec = UpscalerSpec(out.name, cfg.network.scale, cfg.network.receptive_radius, story(cfg, facts))
-        write_upscaler(part, net, spec, int16=precision == "int16")
-        difference = check_parity(out, parity(part, net))
-        agreement = f"ONNX Runtime and torch differ by at most {difference} grey level{'s' * (difference != 1)}"
-        if precision == "int8":
+
+        def attempt(precision: str) -> str:
+            write_upscaler(part, net, spec, int16=precision == "int16")
+            agreement = parity(part, net).agreed()
+            if precision != "int8":
+                return agreement
             deviation = to_8_bits(part, spec)
             if deviation > MAX_DEVIATION:
-                raise ValueError(f"{out}: 8 bits change it by {deviation:.2f} grey levels; try --precision int16")
-            agreement += f" before the convolutions went to 8 bits, and by {deviation:.2f} (root mean square) since"
-        write_card(part, spec, cfg, facts, agreement)
-    return agreement
+                raise Refused(f"8 bits change it by {deviation:.2f} grey levels (root mean square)")
+            return (
+                f"{agreement} before the convolutions went to 8 bits, and by {deviation:.2f} (root mean square) since"
+            )
+
+        taken = take(out, precision, PRECISIONS, attempt)
+        write_card(part, spec, cfg, facts, taken.agreement)
+    return taken
 
 
 def write_upscaler(folder: Path, net: CARN, spec: UpscalerSpec, int16: bool = True) -> None:
     """Write the network's graph with its spec into the folder."""
     example = {"images": torch.zeros(2, 24, 32, 3, dtype=torch.uint8)}
-    graph = export_graph(UpscalerGraph(net), example, ["enlarged"], spec.to_json(), int16, ("N", "H", "W"))
-    (folder / UPSCALER).write_bytes(graph)
+    graph = traced(UpscalerGraph(net), example, ["enlarged"], ("N", "H", "W"))
+    (folder / UPSCALER).write_bytes(packed(graph, spec.to_json(), int16))
 
 
 def to_8_bits(folder: Path, spec: UpscalerSpec) -> float:
@@ -172,14 +181,14 @@ def story(cfg: UpscalerConfig, facts: UpscalerFacts) -> dict[str, str | int | fl
 
 
 @torch.no_grad()
-def parity(folder: Path, net: CARN) -> int:
-    """Largest difference in grey levels between the graph in ONNX Runtime and the network in torch, on noise."""
+def parity(folder: Path, net: CARN) -> Difference:
+    """The largest difference between the graph in ONNX Runtime and the network in torch, on noise."""
     session = ort.InferenceSession(folder / UPSCALER, providers=[CPU])
-    random, worst = np.random.RandomState(0), 0
+    random, worst = np.random.RandomState(0), Difference(-1, "")
     for height, width in PARITY_SIDES:
         images = random.randint(0, 256, (2, height, width, 3), np.uint8)
         x = net(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
-        expected = np.rint(x.clamp(0, 1).permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+        expected = x.clamp(0, 1).permute(0, 2, 3, 1).numpy() * 255
         (found,) = session.run(None, {"images": images})
-        worst = max(worst, int(np.abs(found.astype(int) - expected).max()))
+        worst = max(worst, most(found, expected, [f"noise of {width}x{height}"] * 2), key=lambda each: each.levels)
     return worst

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganapp.models.layers import Conv, Linear
+from ganapp.models.mapping import mean_latents, truncated
 from ganapp.models.stylegan2 import ModulatedConv
 
 
@@ -68,16 +69,16 @@ def fold(module: nn.Module) -> nn.Module:
 
 
 class MappingGraph(nn.Module):
-    """z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim], truncated towards the mean style."""
+    """z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim], truncated towards the labels' mean."""
 
     def __init__(self, G: nn.Module):
         super().__init__()
         self.mapping = fold(G.mapping)
         self.num_ws = G.num_ws
+        self.register_buffer("latents", mean_latents(G.z_dim))
 
     def forward(self, z: Tensor, labels: Tensor, psi: Tensor) -> Tensor:
-        w_avg = self.mapping.w_avg
-        w = w_avg + psi[:, None] * (self.mapping(z, labels) - w_avg)
+        w = truncated(self.mapping, z, labels, psi, self.latents)
         return w[:, None].expand(-1, self.num_ws, -1)
 
 

@@ -26,6 +26,8 @@ MIN_SCALE, MAX_SCALE = 2, 8
 MAX_RADIUS = 256
 
 ANY = "any"  # of an attribute: no value chosen
+SELDOM = 0.5  # a value is seldom shown if by less than this share of the pictures in which it could be read,
+READABLE_FROM = 0.5  # and if it can be read in so many: of a value that the classifier itself misses, nothing is known
 
 
 class BundleError(ValueError):
@@ -45,7 +47,9 @@ class GeneratorSpec:
     With `palette` K above 0, synthesis also gives `planes` and `colours` (0 to 1). A softmax over the first K planes
     says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. `images` is
     what they show when the planes are enlarged bilinearly by `supersample` and the picture is reduced by area.
-    `measured` holds what export found out: numbers by name, `attributes` among them if there are any.
+    `measured` holds what export found out. `noise`: the most that another noise seed changes, in grey levels.
+    `attributes`: for each attribute and value the share 0-1 of samples that show it when it is asked for alone, as a
+    classifier reads them; `readable`: the share of real pictures with that value that it reads rightly.
     """
 
     name: str
@@ -71,6 +75,20 @@ class GeneratorSpec:
     @property
     def num_labels(self) -> int:
         return sum(len(values) for values in self.attributes.values())
+
+    @property
+    def noise_shows(self) -> bool:
+        """Whether another noise seed makes another picture to the eye; bundles that do not say may have such noise."""
+        return self.noise_dim > 0 and self.measured.get("noise", 255) > 1
+
+    def seldom_shown(self, attribute: str) -> tuple[str, ...]:
+        """The values of an attribute that the model seldom shows when they are asked for, as far as is known."""
+        shown, readable = (self.measured.get(key, {}).get(attribute, {}) for key in ("attributes", "readable"))
+        return tuple(
+            value
+            for value in self.attributes[attribute]
+            if readable.get(value, 0) >= READABLE_FROM and shown.get(value, 1) < SELDOM * readable[value]
+        )
 
     def labels(self, chosen: Mapping[str, str]) -> list[float]:
         """`chosen` values by attribute as a vector [num_labels]; an attribute left out, or "any", is all zeros.
@@ -105,10 +123,11 @@ class GeneratorSpec:
         _whole(values, "pixel_size", 1, values["resolution"])
         _whole(values, "palette", 0, MAX_COLOURS)
         _whole(values, "supersample", 1, MAX_SUPERSAMPLE)
-        _need(values, "measured", isinstance(values.get("measured", {}), dict), "an object")
         wanted = f"an object of lists of different strings, none of them {ANY!r}"
         _need(values, "attributes", _are_attributes(values.get("attributes", {})), wanted)
         values["attributes"] = {name: tuple(known) for name, known in values.get("attributes", {}).items()}
+        wanted = "an object: noise a number, attributes and readable shares from 0 to 1 by attribute and value"
+        _need(values, "measured", _is_measured(values.get("measured", {}), values["attributes"]), wanted)
         return cls(**values)
 
 
@@ -188,3 +207,25 @@ def _are_attributes(attributes: object) -> bool:
         )
         and sum(map(len, attributes.values())) <= MAX_LABELS
     )
+
+
+def _is_measured(measured: object, attributes: dict[str, tuple[str, ...]]) -> bool:
+    return (
+        isinstance(measured, dict)
+        and _is_number(measured.get("noise", 0))
+        and all(_are_shares(measured.get(key, {}), attributes) for key in ("attributes", "readable"))
+    )
+
+
+def _are_shares(shares: object, attributes: dict[str, tuple[str, ...]]) -> bool:
+    return isinstance(shares, dict) and all(
+        name in attributes
+        and isinstance(of_values, dict)
+        and of_values.keys() <= set(attributes[name])
+        and all(_is_number(share) and 0 <= share <= 1 for share in of_values.values())
+        for name, of_values in shares.items()
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

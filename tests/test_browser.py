@@ -135,14 +135,24 @@ def test_one_image_and_all_images_can_be_kept(visit: Visit):
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_attributes_follow_the_model(visit: Visit):
+def test_the_attributes_and_the_noise_seed_follow_the_model(visit: Visit):
     page = visit.open()
     expect(page.get_by_label("Body color").first).to_be_visible()
+    expect(page.get_by_label("Noise seed").first).to_be_visible()
     page.get_by_label("Model").first.click()
     page.get_by_role("option", name="plain").click()
     expect(page.get_by_label("Hat").first).to_be_visible()
     expect(page.get_by_label("Body color").first).not_to_be_visible()
+    expect(page.get_by_label("Noise seed").first).not_to_be_visible()
     expect(page.locator("#sample-gallery img").first).to_have_attribute("src", re.compile("plain-seed0"))
+
+
+def test_a_value_that_is_seldom_shown_is_marked_and_drawn(visit: Visit):
+    page = visit.open()
+    page.get_by_label("Eyes").first.click()
+    page.get_by_role("option", name="two (seldom shown)").click()
+    page.wait_for_url(re.compile("labels=.*eyes.*%22two%22"))
+    expect(page.locator(".toast-body")).to_have_count(0)
 
 
 def test_one_image_large_is_a_square_that_fits_the_screen(visit: Visit):
@@ -170,7 +180,7 @@ def test_the_other_tabs_begin_with_the_model_of_the_first(visit: Visit):
 def test_the_address_sets_the_start(visit: Visit):
     page = visit.open('?model=critters&seed=7&count=3&psi=1.25&labels={"eyes":"two"}')
     expect(page.locator("#sample-gallery .caption-label")).to_have_text(["seed 7", "seed 8", "seed 9"])
-    expect(page.get_by_label("Eyes").first).to_have_value("two")
+    expect(page.get_by_label("Eyes").first).to_have_value("two (seldom shown)")
 
 
 def test_a_bad_address_is_a_warning_and_the_page_still_opens(visit: Visit):

@@ -1,6 +1,7 @@
 """The spec that export writes and serving reads."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,10 @@ def test_an_unknown_attribute_or_value_is_named_with_the_known_ones(chosen: dict
         ("attributes", {"a": []}), ("attributes", {"a": ["x", "x"]}), ("attributes", {"a": ["any"]}),
         ("version", True), ("version", 0), ("palette", -1), ("palette", 10**6), ("supersample", 0), ("measured", []),
         ("attributes", [1]), ("training", 3), ("pixel_size", 0), ("colour", "red"),
+        ("measured", {"noise": "much"}), ("measured", {"noise": True}), ("measured", {"attributes": []}),
+        ("measured", {"attributes": {"wings": {}}}), ("measured", {"attributes": {"hat": {"maybe": 0.5}}}),
+        ("measured", {"attributes": {"hat": {"yes": 1.1}}}), ("measured", {"readable": {"hat": {"yes": "0.5"}}}),
+        ("measured", {"readable": {"hat": [0.5]}}), ("measured", {"readable": {"hat": {"yes": float("nan")}}}),
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_refused_by_name(field: str, value: object):
@@ -94,6 +99,28 @@ def test_a_spec_of_version_1_is_read_without_a_palette():
     spec = GeneratorSpec.from_json(json.dumps(record))
     assert (spec.version, spec.palette, spec.num_planes, spec.measured) == (1, 0, 0, {})
     assert UpscalerSpec.from_json(UPSCALER.to_json().replace('"version": 2', '"version": 1')).version == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "readable", "seldom"),
+    [(0.45, 1.0, True), (0.55, 1.0, False), (0.3, 0.7, True), (0.4, 0.7, False), (0.0, 0.4, False), (0.0, None, False)],
+)
+def test_a_value_is_seldom_shown_if_by_less_than_half_of_what_can_be_read(
+    shown: float, readable: float | None, seldom: bool
+):
+    measured = {
+        "attributes": {"hat": {"yes": shown}},
+        "readable": {} if readable is None else {"hat": {"yes": readable}},
+    }
+    spec = replace(SPEC, measured=measured)
+    assert spec.seldom_shown("hat") == (("yes",) if seldom else ()) and spec.seldom_shown("body") == ()
+    assert GeneratorSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_models_noise_shows_from_two_grey_levels_on_or_where_nobody_measured_it():
+    shows = [replace(SPEC, measured=measured).noise_shows for measured in ({"noise": 1}, {"noise": 2}, {})]
+    assert shows == [False, True, True]
+    assert not replace(SPEC, noise_dim=0).noise_shows
 
 
 @pytest.mark.parametrize(("channels", "planes"), [(3, 16), (4, 17)])

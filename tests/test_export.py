@@ -1,8 +1,10 @@
 """Runs turned into bundles: equal to torch, small, clean, and published whole or not at all."""
 
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,14 @@ import onnxruntime as ort
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_run import ARCHITECTURES, write_dataset
+from tiny_bundle import CRITTERS
+from tiny_run import ARCHITECTURES, ATTRIBUTES, write_dataset
 
 import export.bundle
-from export.bundle import export_bundle, find_checkpoint, load_trained, make_spec, parity, visible_difference
+import export.parity
+from export.bundle import Trained, export_bundle, find_checkpoint, load_trained, make_graphs, make_spec, write_graphs
+from export.parity import Difference, beyond_rounding, cases, parity, visible_difference
+from export.precision import take
 from export.wrappers import fold
 from ganapp.contract import CHECKPOINT, MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
@@ -32,7 +38,7 @@ from ganapp.train.gan.start import train
 @pytest.fixture(scope="module")
 def bundle(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("weights") / "shapes"
-    assert export_bundle(run, out) <= 1
+    assert export_bundle(run, out).precision == "int16"
     return out
 
 
@@ -59,7 +65,7 @@ def test_parity_is_judged_on_the_cpu_even_where_there_is_a_gpu(
     assert {providers[0][0] for providers in asked} == {CUDA}, "a machine with a GPU would use it"
     asked.clear()
     trained = load_trained(run / CHECKPOINT)
-    assert parity(bundle, trained.G, make_spec("shapes", trained)) <= 1
+    assert parity(bundle, trained.G, make_spec("shapes", trained)).levels <= 1
     assert asked == [[CPU], [CPU]]
 
 
@@ -72,20 +78,27 @@ def test_the_spec_says_how_much_noise_shows(run: Path):
     assert make_spec("shapes", trained).measured["noise"] > 10
 
 
-def test_labels_reach_the_image_and_psi_zero_is_one_image(bundle: Path):
+def test_psi_zero_is_one_image_for_each_choice_of_labels_and_the_mean_of_its_styles(bundle: Path):
     served = open_generator(bundle)
-    z = z_from_seeds(range(2), served.spec.z_dim)
-    red = served.map(z, served.spec.labels({"colour": "red"}))
-    assert np.abs(red - served.map(z)).max() > 1e-3
-    ws = served.map(z, psi=0.0)
-    assert np.abs(ws[0] - ws[1]).max() < 1e-6
+    z = z_from_seeds(range(400), served.spec.z_dim)
+    means = []
+    for chosen in ({}, {"colour": "red"}, {"colour": "red", "shape": "bar"}):
+        labels = served.spec.labels(chosen)
+        mean, every = served.map(z[:2], labels, 0.0)[:, 0], served.map(z, labels)[:, 0]
+        assert np.abs(mean[0] - mean[1]).max() < 1e-6
+        spread = np.linalg.norm(every - every.mean(0), axis=1).mean()
+        assert np.linalg.norm(mean[0] - every.mean(0)) < 0.2 * spread
+        half = served.map(z[:8], labels, 0.5)[:, 0]
+        assert np.allclose(half - mean[0], 0.5 * (every[:8] - mean[0]), atol=1e-4)
+        means.append(mean[0])
+    assert min(np.abs(means[0] - means[1]).max(), np.abs(means[1] - means[2]).max()) > 1e-3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "stylegan2"])  # which `bundle` is of
 def test_every_architecture_is_served_as_it_was_trained(name: str, shapes: Path, tmp_path: Path):
     train(shapes, tmp_path / "run", ARCHITECTURES[name], Budget(kimg=0.08), device="cpu")
-    assert export_bundle(tmp_path / "run", tmp_path / "w" / name) <= 1
+    assert "at most" in export_bundle(tmp_path / "run", tmp_path / "w" / name).agreement
     served = Library(tmp_path / "w").generator(name)
     trained = load_trained(find_checkpoint(tmp_path / "run"))
     images = np.stack(list(served.generate(range(6))))
@@ -148,6 +161,10 @@ def test_an_rgb_run_without_labels_exports_too(name: str, tmp_path: Path):
     served = open_generator(tmp_path / "w" / "shapes")
     assert next(served.generate([1])).shape == (16, 16, 3)
     assert served.spec.num_labels == 0
+    if name == "stylegan2":
+        trained = load_trained(tmp_path / "run" / CHECKPOINT)
+        trained.G.mapping.w_avg += 3
+        assert parity(tmp_path / "w" / "shapes", trained.G, served.spec).levels > 1
 
 
 def test_folding_changes_no_result_and_leaves_the_network_as_it_was(run: Path):
@@ -160,7 +177,7 @@ def test_folding_changes_no_result_and_leaves_the_network_as_it_was(run: Path):
 
 @pytest.mark.slow
 def test_int16_weights_take_half_the_space(run: Path, bundle: Path, tmp_path: Path):
-    export_bundle(run, tmp_path / "full", int16=False)
+    export_bundle(run, tmp_path / "full", "fp32")
     small, full = ((folder / SYNTHESIS).stat().st_size for folder in (bundle, tmp_path / "full"))
     assert small < 0.75 * full
 
@@ -188,21 +205,85 @@ def test_a_bundle_that_differs_from_torch_is_not_published(
 ):
     out = shutil.copytree(bundle, tmp_path / "shapes")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    monkeypatch.setattr(export.bundle, "parity", lambda *_: 2)
-    with pytest.raises(ValueError, match="differ by 2"):
+    monkeypatch.setattr(export.bundle, "parity", lambda *_: Difference(2, "seed 0"))
+    with pytest.raises(ValueError, match="differ by 2 grey levels at seed 0"):
         export_bundle(run, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_parity_notices_weights_and_a_mean_style_that_are_not_the_exported_ones(run: Path, bundle: Path):
+def test_parity_notices_weights_and_a_mean_style_that_are_not_the_exported_ones(
+    run: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+):
     spec = open_generator(bundle).spec
     trained = load_trained(run / CHECKPOINT)
     trained.G.synthesis.rgb_bias += 0.1
-    assert export.bundle.parity(bundle, trained.G, spec) > 1
+    assert parity(bundle, trained.G, spec).levels > 1
     trained = load_trained(run / CHECKPOINT)
-    trained.G.mapping.w_avg += 3
-    assert export.bundle.parity(bundle, trained.G, spec) > 1
+    monkeypatch.setattr(export.parity, "mean_latents", lambda z_dim: torch.ones(64, z_dim))
+    assert parity(bundle, trained.G, spec).levels > 1
+
+
+def with_an_outlier(trained: Trained) -> Trained:
+    """A weight a hundred thousand times as large as the others of its row, on a channel that the style turns off."""
+    conv = trained.G.synthesis.layers[-1].conv
+    conv.affine.weight[0], conv.affine.bias[0], conv.weight[:, 0] = 0, 0, 1e5
+    return trained
+
+
+def spoilt(trained: Trained) -> Trained:
+    """What no precision mends."""
+    trained.G.synthesis.rgb_bias[1] = torch.nan
+    return trained
+
+
+@pytest.mark.slow
+def test_weights_that_int16_would_spoil_are_stored_in_fp32_and_it_is_told_why(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(export.bundle, "load_trained", lambda _: with_an_outlier(load_trained(run / CHECKPOINT)))
+    taken = export_bundle(run, tmp_path / "w")
+    assert taken.precision == "fp32" and "at most" in taken.agreement
+    assert re.fullmatch(
+        r"fp32: .* at most . grey levels?; not int16: .* differ by \d+ grey levels at seed \d+ at psi (1|0\.5), "
+        r"pixel \(\d+, \d+\), (red|green|blue|alpha): \d+ and [\d.]+",
+        str(taken),
+    )
+    assert "with weights in fp32" in (tmp_path / "w" / "README.md").read_text()
+    with pytest.raises(ValueError, match=r"w: int16: .*seed.*; --precision fp32 passes"):
+        export_bundle(run, tmp_path / "w", "int16")
+
+
+def test_a_fault_that_no_precision_mends_is_refused_with_its_place(run: Path, tmp_path: Path):
+    trained = load_trained(run / CHECKPOINT)
+    spec = make_spec("shapes", trained)
+    graphs = make_graphs(spoilt(trained).G, spec)
+
+    def attempt(precision: str) -> str:
+        write_graphs(tmp_path, graphs, spec, precision == "int16")
+        return parity(tmp_path, trained.G, spec).agreed()
+
+    for asked in ("auto", "fp32"):
+        with pytest.raises(ValueError, match=r"seed 0 at psi 1, pixel \(0, 0\), green: \d+ and nan.*no precision pass"):
+            take(tmp_path, asked, ("int16", "fp32"), attempt)
+
+
+def test_small_pictures_are_compared_by_many_seeds_with_and_without_truncation():
+    def seeds(resolution: int) -> dict[float, list[int]]:
+        found: dict[float, list[int]] = {}
+        for psi, part in cases(replace(CRITTERS, resolution=resolution)):
+            found.setdefault(psi, []).extend(part)
+        return found
+
+    assert seeds(64) == {1.0: list(range(64)), 0.5: list(range(64))}
+    assert len(seeds(96)[1.0]) == 28 and len(seeds(512)[0.5]) == 16
+
+
+def test_a_value_at_a_tie_counts_as_the_byte_that_is_nearer():
+    """Half a level is what rounding explains, and torch may itself round a tie either way."""
+    for value, levels in ((126.5, 1), (126.49, 2), (127.5, 0), (128.5, 0), (129.5, 1), (129.51, 2), (129.4, 1)):
+        found = beyond_rounding(np.full((1, 1, 1, 3), 128, np.uint8), np.full((1, 1, 1, 3), value))
+        assert int(np.ceil(found.max() - 1e-3)) == levels, value
 
 
 def test_foreign_files_are_neither_overwritten_nor_deleted(run: Path, bundle: Path, tmp_path: Path):
@@ -236,6 +317,28 @@ def test_a_network_too_large_for_a_push_is_refused(run: Path, tmp_path: Path, mo
     with pytest.raises(ValueError, match="MB"):
         export_bundle(run, tmp_path / "w")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_with_its_dataset_the_spec_and_the_card_tell_how_often_a_value_shows(run: Path, shapes: Path, tmp_path: Path):
+    export_bundle(run, tmp_path / "w", "int16", shapes)
+    spec = open_generator(tmp_path / "w").spec
+    shown, readable = spec.measured["attributes"], spec.measured["readable"]
+    assert {name: tuple(shares) for name, shares in shown.items()} == spec.attributes == ATTRIBUTES
+    assert all(share > 0.9 for shares in readable.values() for share in shares.values())
+    assert min(shown["colour"].values()) < 0.5 and "noise" in spec.measured  # ten steps teach no colours
+    card = (tmp_path / "w" / "README.md").read_text()
+    [row] = [line for line in card.splitlines() if line.startswith("| `colour`")]
+    seldom = spec.seldom_shown("colour")
+    often = [value for value in ATTRIBUTES["colour"] if value not in seldom]
+    samples = np.mean(list(shown["colour"].values()))
+    assert row.startswith(f"| `colour` | {', '.join(often)} | {', '.join(seldom)} | {samples:.2f} | ")
+
+
+def test_another_dataset_than_the_runs_own_is_refused(run: Path, tmp_path: Path):
+    other = write_dataset(tmp_path / "data", count=12)
+    with pytest.raises(ValueError, match="data: the run learnt from other pictures"):
+        export_bundle(run, tmp_path / "w", "int16", other)
+    assert not (tmp_path / "w").exists()
 
 
 def test_the_spec_tells_the_story_of_the_run(bundle: Path):

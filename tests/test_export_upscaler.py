@@ -38,7 +38,7 @@ def sr_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bundle(sr_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("weights") / "up"
-    assert "at most" in export_upscaler(sr_run, out)  # it compares the graph with torch
+    assert "at most" in export_upscaler(sr_run, out).agreement  # it compares the graph with torch
     return out
 
 
@@ -99,13 +99,17 @@ def test_residual_blocks_compute_in_8_bits_and_nothing_else_does(bundle: Path):
         assert not in_8_bits[0] and not in_8_bits[-1]
 
 
-def test_a_network_that_8_bits_would_spoil_is_not_published(
+def test_a_network_that_8_bits_would_spoil_is_published_in_16(
     sr_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(export.upscaler, "MAX_DEVIATION", -1.0)
-    with pytest.raises(ValueError, match="--precision int16"):
-        export_upscaler(sr_run, tmp_path / "up")
+    with pytest.raises(ValueError, match=r"int8: 8 bits change it by .*; --precision int16 passes"):
+        export_upscaler(sr_run, tmp_path / "up", "int8")
     assert not (tmp_path / "up").exists()
+    taken = export_upscaler(sr_run, tmp_path / "up")
+    assert taken.precision == "int16" and "not int8: 8 bits change it" in str(taken)
+    nodes = onnx.load(tmp_path / "up" / UPSCALER).graph.node
+    assert not any(node.op_type == "QuantizeLinear" for node in nodes)
 
 
 def test_the_card_shows_and_measures_drawings_that_it_never_saw(bundle: Path):

@@ -1,13 +1,14 @@
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_bundle import CRITTERS, FACES
+from tiny_bundle import CRITTERS, FACES, write_bundle
 
 from ganapp.draw.sample import Sample, pictures
 from ganapp.serve.library import Library
-from ganapp.ui import controls
+from ganapp.ui import api, controls
 from ganapp.ui.story import story
 from ganapp.ui.tabs.sample import archive_of, gallery_of, picked, roll
 
@@ -49,6 +50,25 @@ def test_the_pool_of_attributes_follows_the_model(library: Library):
     assert [update["value"] for update in pool] == ["any", "two", "any"]
     assert controls.chosen(library, "critters", ["red", "any", "any"]) == {"body_color": "red", "eyes": "any"}
     assert controls.chosen(library, "faces", ["any", "any"]) == {}
+
+
+def test_a_value_that_is_seldom_shown_is_offered_last_with_a_mark_and_sent_as_it_is(tmp_path: Path):
+    shares = {"red": 0.1, "green": 0.9, "blue": 1.0}
+    measured = {"attributes": {"body_color": shares}, "readable": {"body_color": dict.fromkeys(shares, 0.95)}}
+    spec = replace(CRITTERS, measured=measured)
+    choices = controls.labels_of(spec, 1)[0]["choices"]
+    assert choices == ["any", "green", "blue", ("red (seldom shown)", "red")]
+    write_bundle(tmp_path / "critters", spec)
+    marked = Library(tmp_path)
+    for library, told in ((marked, True), (Library(write_bundle(tmp_path / "more" / "x", CRITTERS).parent), False)):
+        text = api.calls(library, cleaner=None)[0].function(library).__doc__
+        assert ("critters seldom shows body_color red." in text) == told
+
+
+def test_the_noise_seed_is_offered_where_noise_shows():
+    offered = [controls.noise_seed_of(spec)["visible"] for spec in (CRITTERS, replace(CRITTERS, measured={"noise": 1}))]
+    assert offered == [True, False]
+    assert not controls.noise_seed(FACES).visible
 
 
 def test_pixel_art_is_enlarged_in_its_own_way():

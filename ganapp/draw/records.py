@@ -171,7 +171,7 @@ def a_model() -> Any:
 
 
 def a_psi() -> Any:
-    text = f"truncation, {PSI_LOW:g} to {PSI_HIGH:g}; 0 is the average image, 1 the whole variety"
+    text = f"truncation, {PSI_LOW:g} to {PSI_HIGH:g}; 0 is the average of all that fits the labels, 1 the whole variety"
     return parameter(PSI, real(PSI_LOW, PSI_HIGH), text)
 
 

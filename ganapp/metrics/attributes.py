@@ -80,14 +80,18 @@ def train_classifier(x: Tensor, labels: Tensor, sizes: list[int], device: torch.
 
 def accuracy(net: Classifier, x: Tensor, labels: Tensor, sizes: list[int]) -> list[float | None]:
     """For each attribute the share 0-1 of the labelled pictures that are read as labelled; None if none is labelled."""
-    targets = classes(labels, sizes)
+    found = []
+    for seen, target in zip(read(net, x, sizes).T, classes(labels, sizes).T, strict=True):
+        known = target != UNKNOWN
+        found.append(float((seen == target)[known].float().mean()) if known.any() else None)
+    return found
+
+
+def read(net: Classifier, x: Tensor, sizes: list[int]) -> Tensor:
+    """int64 [N, attributes]: the value that the classifier sees in each picture."""
     device = next(net.parameters()).device
     logits = torch.cat([net(scaled(part, device)).cpu() for part in x.split(256)])
-    found = []
-    for part, target in zip(logits.split(sizes, 1), targets.T, strict=True):
-        known = target != UNKNOWN
-        found.append(float((part.argmax(1) == target)[known].float().mean()) if known.any() else None)
-    return found
+    return torch.stack([part.argmax(1) for part in logits.split(sizes, 1)], 1)
 
 
 def majority(labels: Tensor, sizes: list[int]) -> list[float]:

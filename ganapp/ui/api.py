@@ -59,6 +59,8 @@ class Call:
         if issubclass(self.record, Sample | Mix | Walk):
             kind, _, text = own["model"]
             own["model"] = (kind, library.default, text)
+            kind, default, text = own["labels"]
+            own["labels"] = (kind, default, " ".join("; ".join([text, *seldom_shown(library)]).split()))
         return {**self.first, **own, **self.last}
 
     def function(self, library: Library) -> Callable[..., Any]:
@@ -156,6 +158,16 @@ def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
         inputs = list(demo.fns.values())[-1].inputs
         for component, name in zip(inputs, call.parameters(library), strict=True):
             component.label = f"parameter {name}"  # a bare "image" is a word that Gradio would translate
+
+
+def seldom_shown(library: Library) -> list[str]:
+    """For each attribute of each model a clause on the values that it seldom shows, if there are any."""
+    return [
+        f"{name} seldom shows {attribute} {', '.join(spec.seldom_shown(attribute))}"
+        for name, spec in library.specs.items()
+        for attribute in spec.attributes
+        if spec.seldom_shown(attribute)
+    ]
 
 
 def on_the_wire(hint: Any) -> Any:

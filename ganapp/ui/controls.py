@@ -53,13 +53,19 @@ def psi() -> gr.Slider:
         PSI,
         step=0.05,
         label="Truncation ψ",
-        info="0 is the average image, 1 the whole variety",
+        info="0 is the average of what is chosen, 1 the whole variety",
         buttons=[],
     )
 
 
-def noise_seed() -> gr.Number:
-    return gr.Number(0, label="Noise seed", info="fine detail, where a model has any")
+def noise_seed(spec: GeneratorSpec) -> gr.Number:
+    """The seed of the noise, where `spec` has any that shows."""
+    return gr.Number(0, label="Noise seed", info="fine detail", visible=spec.noise_shows)
+
+
+def noise_seed_of(spec: GeneratorSpec) -> dict:
+    """The update of the noise's seed for another model."""
+    return gr.update(visible=spec.noise_shows)
 
 
 def size(spec: GeneratorSpec, shown: int, vector: bool = False) -> gr.Dropdown:
@@ -126,9 +132,11 @@ def _dropdown(spec: GeneratorSpec, i: int, chosen: Mapping[str, str] | None = No
     if i >= len(spec.attributes):
         return {"visible": False, "choices": [ANY], "value": ANY}
     attribute, values = list(spec.attributes.items())[i]
+    seldom = spec.seldom_shown(attribute)
+    often = [value for value in values if value not in seldom]
     return {
         "visible": True,
         "label": title(attribute),
-        "choices": [ANY, *values],
+        "choices": [ANY, *often, *((f"{value} (seldom shown)", value) for value in seldom)],
         "value": (chosen or {}).get(attribute, ANY),
     }

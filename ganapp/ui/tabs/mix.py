@@ -63,7 +63,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         with gr.Column(elem_classes="more"):
             size = controls.size(library.spec(names[0]), SHOWN)
             psi = controls.psi()
-            noise_seed = controls.noise_seed()
+            noise_seed = controls.noise_seed(library.spec(names[0]))
             labels = controls.labels(library, library.spec(names[0]), opened=False)
 
     parameters = {
@@ -106,12 +106,13 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
             gr.update(visible=False),
             gr.update(elem_classes=["picture", *controls.pixel_class(spec)]),
             gr.update(**controls.sizes(spec, SHOWN)),
+            controls.noise_seed_of(spec),
             *controls.labels_of(spec, len(labels)),
         ]
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in names:
-            return [gr.skip()] * (5 + len(labels))
+            return [gr.skip()] * (6 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -127,9 +128,9 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     go.click(**drawing)
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, layers, exact, shown, size, *labels], **following).then(
-        on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix")
-    )
+    tab.select(
+        on_first, [begun, page.first, model], [model, layers, exact, shown, size, noise_seed, *labels], **following
+    ).then(on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix"))
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
     layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last").then(
@@ -138,7 +139,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     model.input(
         on_model,
         model,
-        [layers, exact, shown, size, *labels],
+        [layers, exact, shown, size, noise_seed, *labels],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",

@@ -71,7 +71,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
             count = gr.Slider(1, MAX_COUNT, Sample.count, step=1, label="Count", buttons=[])
             size = controls.size(spec, SHOWN, vector=True)
             psi = controls.psi()
-            noise_seed = controls.noise_seed()
+            noise_seed = controls.noise_seed(spec)
             labels = controls.labels(library, spec, opened=True)
     query = gr.Textbox(visible=False)
     shown, place = gr.State(None), gr.State(None)  # the gallery's files, and which of them is large
@@ -103,6 +103,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         if "size" not in request.query_params:
             values["size"] = controls.sizes(spec, SHOWN)["value"]
         values["size"] = gr.update(**controls.sizes(spec, SHOWN, vector=True) | {"value": str(values["size"])})
+        values["noise_seed"] = {**controls.noise_seed_of(spec), "value": record.noise_seed}
         return [
             *values.values(),
             *controls.labels_of(spec, len(labels), record.labels),
@@ -113,8 +114,13 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     @errors.in_the_page()
     def on_model(model: str) -> list:
         spec = library.spec(model)
-        sizes = gr.update(**controls.sizes(spec, SHOWN, vector=True))
-        return [sizes, *controls.labels_of(spec, len(labels)), story(spec), controls.gallery_of(spec)]
+        return [
+            gr.update(**controls.sizes(spec, SHOWN, vector=True)),
+            controls.noise_seed_of(spec),
+            *controls.labels_of(spec, len(labels)),
+            story(spec),
+            controls.gallery_of(spec),
+        ]
 
     inputs = [place, *parameters.values(), *labels]
     drawing = {"fn": on_sample, "inputs": inputs, "outputs": outputs, **controls.drawing("sample")}
@@ -129,7 +135,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     model.input(
         on_model,
         model,
-        [size, *labels, about, gallery],
+        [size, noise_seed, *labels, about, gallery],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",

@@ -70,7 +70,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         with gr.Column(elem_classes="more"):
             size = controls.size(spec, SHOWN)
             psi = controls.psi()
-            noise_seed = controls.noise_seed()
+            noise_seed = controls.noise_seed(spec)
             labels = controls.labels(library, spec, opened=False)
 
     parameters = {
@@ -95,7 +95,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in library.names():
-            return [gr.skip()] * (3 + len(labels))
+            return [gr.skip()] * (4 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -108,6 +108,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         return [
             gr.update(choices=spaces, value=spaces[0][1]),
             gr.update(**controls.sizes(spec, SHOWN)),
+            controls.noise_seed_of(spec),
             *controls.labels_of(spec, len(labels)),
         ]
 
@@ -118,12 +119,17 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     go.click(**drawing)
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, space, size, *labels], **following).then(
+    tab.select(on_first, [begun, page.first, model], [model, space, size, noise_seed, *labels], **following).then(
         on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")
     )
     seeds.submit(**drawing)
     model.input(
-        on_model, model, [space, size, *labels], show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last"
+        on_model,
+        model,
+        [space, size, noise_seed, *labels],
+        show_progress="hidden",
+        **controls.PRIVATE,
+        trigger_mode="always_last",
     ).then(**drawing)
     for control in (size, space, loop, format, background):
         control.input(**drawing)
