@@ -113,26 +113,27 @@ SLOPES = {
 
 @pytest.mark.parametrize("loss", SLOPES)
 def test_both_weights_move_by_the_derivative_of_the_loss(loss: str):
-    """The generator's is taken at the discriminator as it is after its own update, at reals as at fakes."""
+    """The generator's is taken at fakes as the updated discriminator rates them, and at reals as it rated them before."""
     cfg = replace(PLAIN, loss=loss)
     state, start = step(cfg), make()
     z = state.G.z[0]
     r, f = half_square(real()), half_square(z.view(-1, 1, 2, 2) * start.G.size)
     by_real, by_fake, _ = SLOPES[loss](start.D.steep * r, start.D.steep * f)
     after = state.D.steep
-    _, _, by_own = SLOPES[loss](after * r, after * f)
+    _, _, by_own = SLOPES[loss](start.D.steep * r, after * f)
     of_size = after * start.G.size * z.square().sum(1)
     wanted = (by_real * r + by_fake * f).mean().item(), (by_own * of_size).mean().item()
     assert slopes(state, cfg) == pytest.approx(wanted, rel=1e-4)
 
 
-def test_the_relativistic_generator_is_compared_with_reals_as_the_updated_discriminator_rates_them():
-    """At a long step of its own, what it rated before would be another loss."""
+def test_the_relativistic_generator_is_compared_with_reals_as_they_were_rated_for_the_discriminator():
+    """A step shows D the reals once; a long step of D's tells one rating from the other."""
     cfg = replace(PLAIN, loss="relativistic", lr=1.0, lr_D_factor=2.0)
-    state = step(cfg)
-    r, f = half_square(real()), half_square(state.G.z[0].view(-1, 1, 2, 2) * make().G.size)
-    assert state.losses.G.item() == pytest.approx(nn.functional.softplus(state.D.steep * (r - f)).mean().item())
-    assert len(state.D.shown) == 4 and torch.equal(state.D.shown[0], state.D.shown[2])
+    state, start = step(cfg), make()
+    r, f = half_square(real()), half_square(state.G.z[0].view(-1, 1, 2, 2) * start.G.size)
+    wanted = nn.functional.softplus(start.D.steep * r - state.D.steep * f).mean()
+    assert state.losses.G.item() == pytest.approx(wanted.item())
+    assert len(state.D.shown) == 3 and torch.equal(state.D.shown[0], real())
 
 
 @pytest.mark.parametrize("penalty", ["r1", "r1r2"])

@@ -109,15 +109,20 @@ class Palette(nn.Module):
         self.colours = Linear(w_dim, count * 3)
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
+        painted, alpha = planes.split([self.count, planes.shape[1] - self.count], 1)
+        # Channels last, a pixel's shares lie side by side: softmax and product run through memory once, in order.
+        logits = self.enlarge(painted * self.SHARPNESS).permute(0, 2, 3, 1)
+        shares = torch.softmax(logits, 3)  # [N, H, W, K]
+        mixed = shares.flatten(1, 2) @ self.mixed_from(w).transpose(1, 2)  # [N, H * W, 3]
+        mixed = mixed.float().transpose(1, 2).unflatten(2, shares.shape[1:3])
         if self.supersample > 1:
-            planes = F.interpolate(planes, scale_factor=float(self.supersample), mode="bilinear", align_corners=False)
-        colours = self.mixed_from(w)  # [N, 3, K]
-        shares = torch.softmax(planes[:, : self.count] * self.SHARPNESS, 1)  # [N, K, H, W]
-        mixed = (colours @ shares.flatten(2)).float().unflatten(2, shares.shape[2:])
-        alpha = planes[:, self.count :]
-        if self.supersample > 1:
-            mixed, alpha = self.reduce(mixed, alpha)
+            mixed, alpha = self.reduce(mixed, self.enlarge(alpha) if alpha.shape[1] else alpha)
         return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
+
+    def enlarge(self, planes: Tensor) -> Tensor:
+        if self.supersample == 1:
+            return planes
+        return F.interpolate(planes, scale_factor=float(self.supersample), mode="bilinear", align_corners=False)
 
     def mixed_from(self, w: Tensor) -> Tensor:
         """The colours [N, 3, K], in [0, 1], that the style w [N, w_dim] chooses."""
@@ -126,7 +131,7 @@ class Palette(nn.Module):
     def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Colours in [0, 1] and alpha's logits, both reduced by area; colours are weighted by alpha."""
         if not alpha.shape[1]:
-            return F.avg_pool2d(mixed, self.supersample), alpha[:, :, :: self.supersample, :: self.supersample]
+            return F.avg_pool2d(mixed, self.supersample), alpha
         shown = torch.sigmoid(alpha) + 1e-3  # where nothing shows, colours are their plain mean
         mixed = F.avg_pool2d(mixed * shown, self.supersample) / F.avg_pool2d(shown, self.supersample)
         return mixed, torch.logit(F.avg_pool2d(torch.sigmoid(alpha), self.supersample), 1e-4)

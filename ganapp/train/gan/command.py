@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ganapp.models.device import use_threads
+from ganapp.models.device import keep_freed_memory, use_threads
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train
@@ -48,5 +48,6 @@ def run(prog: str, args: list[str]) -> None:
     default = TrainArgs(data=tyro.MISSING, out=tyro.MISSING, preset=preset, config=PRESETS[preset])
     given = tyro.cli(TrainArgs, prog=prog, args=args, default=default)
     use_threads(given.threads)
+    keep_freed_memory()
     budget = Budget(given.kimg, given.minutes, given.patience)
     train(given.data, given.out, given.config, budget, given.resume, given.device)
