@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ganapp.cpus import threads
 
-
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 LARGEST_KEPT = 32 << 20  # bytes of a tensor, the most that glibc takes
 

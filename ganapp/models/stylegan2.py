@@ -17,7 +17,8 @@ class StyleGAN2Config:
 
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
     drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures.
-    Without `noise`, the style decides every detail.
+    Without `noise`, the style decides every detail. The discriminator judges by `judge_units` features, as many as the
+    last feature maps have channels if 0.
     """
 
     z_dim: int = 128
@@ -29,10 +30,13 @@ class StyleGAN2Config:
     palette: int = 0
     supersample: int = 1
     noise: bool = True
+    judge_units: int = 0
 
     def __post_init__(self) -> None:
         if min(self.z_dim, self.w_dim, self.mapping_layers, self.width, self.base) < 1 or self.mapping_lr <= 0:
             raise ValueError("the sizes of a StyleGAN2 must be positive")
+        if self.judge_units < 0:
+            raise ValueError(f"judge_units must be 0 or more, not {self.judge_units}")
         if not 0 <= self.palette <= 256:
             raise ValueError(f"palette must be 0 to 256 colours, not {self.palette}")
         if not 1 <= self.supersample <= 4:
@@ -227,8 +231,8 @@ class ResBlock(nn.Module):
 class Discriminator(nn.Module):
     """x [N, C, H, W] in [-1, 1] and labels [N, num_labels] -> logits [N]; positive means real.
 
-    Labels enter by projection (Miyato & Koyama 2018, arXiv:1802.05637). The stem trades the finest scale
-    for channels (pixel unshuffle), which halves the cost of a step.
+    Labels enter by projection (Miyato & Koyama 2018, arXiv:1802.05637); a classifier can be added. The stem trades
+    the finest scale for channels (pixel unshuffle), which halves the cost of a step.
     """
 
     def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int, num_labels: int):
@@ -242,15 +246,32 @@ class Discriminator(nn.Module):
         self.stem = Conv(channels * 4, cfg.features(resolution // 2), 3)
         self.blocks = nn.Sequential(*blocks)
         self.conv = Conv(c + 1, c, 3)
-        self.fc = Linear(c * 16, c)
-        self.out = Linear(c, 1)
-        self.embed = Linear(num_labels, c) if num_labels else None
+        units = cfg.judge_units or c
+        self.fc = Linear(c * 16, units)
+        self.out = Linear(units, 1)
+        self.embed = Linear(num_labels, units) if num_labels else None
+        self.classifier: Linear | None = None
+
+    def add_classifier(self) -> None:
+        units, num_labels = self.embed.weight.shape
+        self.classifier = Linear(units, num_labels)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        return self.judge(self.features(x), labels)
+
+    def classify(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.features(x)
+        return self.judge(y, labels), self.classifier(y).float()
+
+    def features(self, x: Tensor) -> Tensor:
+        """What an image x [N, C, H, W] is judged by, [N, units]."""
         x = leaky_relu(self.stem(F.pixel_unshuffle(x, 2)))
         x = leaky_relu(self.conv(minibatch_stddev(self.blocks(x))))
-        x = leaky_relu(self.fc(x.flatten(1)))  # [N, c]
-        logits = self.out(x).squeeze(1).float()
+        return leaky_relu(self.fc(x.flatten(1)))
+
+    def judge(self, y: Tensor, labels: Tensor) -> Tensor:
+        """The logits [N] of features y [N, units]."""
+        logits = self.out(y).squeeze(1).float()
         if self.embed is not None:
-            logits = logits + (x * self.embed(labels)).float().mean(1) * x.shape[1] ** 0.5
+            logits = logits + (y * self.embed(labels)).float().mean(1) * y.shape[1] ** 0.5
         return logits

@@ -23,6 +23,9 @@ class TrainArgs:
     """Folder of the run: checkpoint, sample grids, log."""
     resume: bool = False
     """Go on with the run in OUT, with the settings stored there."""
+    init: Path | None = None
+    """Begin with the weights of another run (its folder or a checkpoint), as far as they fit: layers by name and shape,
+    attributes by the names of their values."""
     preset: Literal[tuple(PRESETS)] = "default"
     """Settings to start from, architecture included; each of the options below changes one of them."""
     kimg: float = float("inf")
@@ -50,4 +53,4 @@ def run(prog: str, args: list[str]) -> None:
     use_threads(given.threads)
     keep_freed_memory()
     budget = Budget(given.kimg, given.minutes, given.patience)
-    train(given.data, given.out, given.config, budget, given.resume, given.device)
+    train(given.data, given.out, given.config, budget, given.resume, given.device, given.init)
