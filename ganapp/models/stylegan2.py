@@ -250,11 +250,11 @@ class Discriminator(nn.Module):
         self.fc = Linear(c * 16, units)
         self.out = Linear(units, 1)
         self.embed = Linear(num_labels, units) if num_labels else None
-        self.classifier: Linear | None = None
+        self.num_labels = num_labels
+        self.classifier: nn.Module = nn.Identity()  # until one is added
 
     def add_classifier(self) -> None:
-        units, num_labels = self.embed.weight.shape
-        self.classifier = Linear(units, num_labels)
+        self.classifier = Linear(self.fc.weight.shape[0], self.num_labels)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         return self.judge(self.features(x), labels)
