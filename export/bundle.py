@@ -151,6 +151,7 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
             "licence": facts.licence or "unknown",
             "statement": facts.statement,
             "kimg": round(facts.seen / 1000, 1),
+            **({"init": facts.init} if facts.init else {}),
         },
         measured={"noise": noise_shows(G, facts)} if G.noise_dim else {},
         palette=palette,

@@ -6,6 +6,7 @@ from tiny_run import ARCHITECTURES
 
 from ganapp.models import MODELS
 from ganapp.models.protocol import (
+    Classifying,
     Discriminator,
     Generator,
     Growing,
@@ -24,7 +25,7 @@ def test_the_networks_are_what_the_protocols_say(name: str, channels: int):
     assert isinstance(G, Generator) and isinstance(D, Discriminator)
     assert isinstance(G, StyleGenerator) == bool(G.num_ws) and isinstance(G, PlainGenerator) != bool(G.num_ws)
     assert isinstance(G, Growing) == isinstance(D, Growing) == model.grows
-    assert isinstance(D, Reconstructing) == model.reconstructs
+    assert isinstance(D, Reconstructing) == model.reconstructs and isinstance(D, Classifying) == model.classifies
     labels = torch.eye(4)
     x = G(torch.randn(4, G.z_dim), labels, torch.randn(4, G.noise_dim))
     assert x.shape == (4, channels, 16, 16) and x.min() >= -1 and x.max() <= 1
@@ -37,3 +38,8 @@ def test_the_networks_are_what_the_protocols_say(name: str, channels: int):
     if model.reconstructs:
         logits, loss = D.reconstruct(x, labels)
         assert logits.shape == D(x, labels).shape and loss.ndim == 0
+    if model.classifies:
+        before = D(x, labels)
+        D.add_classifier()
+        logits, named = D.classify(x, labels)
+        assert torch.equal(logits, before) and named.shape == (4, 4)

@@ -1,12 +1,14 @@
-"""How many threads torch computes with."""
+"""How many threads torch computes with, and what becomes of its memory."""
 
+import platform
+import resource
 from collections.abc import Iterator
 
 import pytest
 import torch
 
 import ganapp.cpus
-from ganapp.models.device import use_threads
+from ganapp.models.device import keep_freed_memory, use_threads
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +33,13 @@ def test_the_number_that_is_asked_for_is_used_and_none_refused():
     assert torch.get_num_threads() == 3
     with pytest.raises(ValueError, match="--threads must be at least 1, not 0"):
         use_threads(0)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
+def test_memory_that_a_tensor_freed_serves_the_next_one_without_being_cleared_by_the_system():
+    keep_freed_memory()
+    faults = []
+    for _ in range(12):
+        torch.zeros(16 << 20, dtype=torch.uint8)
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    assert faults[-1] - faults[3] < (16 << 20) / resource.getpagesize() / 8

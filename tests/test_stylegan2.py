@@ -169,7 +169,16 @@ def parts(cfg: StyleGAN2Config) -> list[tuple[str, tuple[int, ...]]]:
     return [(name, tuple(p.shape)) for network in networks for name, p in network.named_parameters()]
 
 
-SHAPES = {"z_dim": 5, "w_dim": 5, "mapping_layers": 3, "width": 12, "base": 128, "palette": 4, "noise": False}
+SHAPES = {
+    "z_dim": 5,
+    "w_dim": 5,
+    "mapping_layers": 3,
+    "width": 12,
+    "base": 128,
+    "palette": 4,
+    "noise": False,
+    "judge_units": 24,
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -180,6 +189,16 @@ def test_every_size_that_is_chosen_shapes_the_networks(name: str):
 def test_every_setting_of_the_network_has_a_test_here():
     """Of `supersample` above, and of `mapping_lr` below."""
     assert SHAPES.keys() | {"supersample", "mapping_lr"} == {field.name for field in fields(StyleGAN2Config)}
+
+
+def test_a_discriminator_judges_by_as_many_features_as_it_is_told_and_else_by_as_many_as_its_channels():
+    for units, found in ((0, 16), (40, 40)):
+        D = Discriminator(replace(NETWORK, judge_units=units), 16, 4, 4)
+        D.add_classifier()
+        assert D.features(torch.zeros(4, 4, 16, 16)).shape == (4, found)
+        assert D.embed.weight.shape == (found, 4) and D.classifier.weight.shape == (4, found)
+    with pytest.raises(ValueError, match="judge_units"):
+        replace(NETWORK, judge_units=-1)
 
 
 def test_layers_have_as_many_channels_as_base_over_their_side_up_to_the_width():

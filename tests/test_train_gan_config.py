@@ -46,6 +46,8 @@ def test_the_preset_of_noisy_labels_has_some():
         ({"augment": "adaptive", "holdout": 0.0}, "--holdout"),
         ({"beta1": 1.0}, "beta1"),
         ({"quality_kimg": 0.0}, "quality_kimg"),
+        ({"attribute_loss": -1.0}, "attribute_loss"),
+        ({"attribute_loss": 0.5, "network": DCGANConfig()}, "dcgan names no attributes"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(changed: dict, said: str):
@@ -69,6 +71,13 @@ def test_a_run_from_before_there_was_a_choice_of_penalty_keeps_its_own():
     assert (cfg.penalty, cfg.holdout) == ("r1", 0.0)
 
 
+def test_a_run_from_before_discriminators_named_attributes_goes_on_without():
+    values = json.loads(PRESETS["default"].to_json())
+    del values["attribute_loss"], values["network"]["judge_units"]
+    cfg = TrainConfig.from_json(json.dumps(values))
+    assert (cfg.attribute_loss, cfg.network.judge_units) == (0.0, 0)
+
+
 @pytest.mark.parametrize("change", [{"warp": 9}, {"architecture": "biggan"}, {"network": {"warp": 9}}])
 def test_settings_of_another_version_are_refused(change: dict):
     values = json.loads(TrainConfig().to_json())
@@ -80,9 +89,9 @@ def test_the_command_changes_single_settings_of_a_preset(monkeypatch: pytest.Mon
     asked = []
     monkeypatch.setattr(command, "train", lambda *given: asked.append(given))
     words = ["data", "--out", "run", "--preset", "dcgan64", "--network.dropout", "0.2", "--augment", "adaptive"]
-    command.run("train", [*words, "--augment-policy", "translation", "cutout", "--patience", "60"])
-    data, _, cfg, budget, resume, _ = asked[0]
-    assert (data, resume, budget.patience) == (Path("data"), False, 60)
+    command.run("train", [*words, "--augment-policy", "translation", "cutout", "--patience", "60", "--init", "other"])
+    data, _, cfg, budget, resume, _, init = asked[0]
+    assert (data, resume, budget.patience, init) == (Path("data"), False, 60, Path("other"))
     assert cfg == replace(
         PRESETS["dcgan64"],
         network=DCGANConfig(dropout=0.2),

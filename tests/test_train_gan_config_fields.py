@@ -36,6 +36,7 @@ IN_A_STEP = [
     ("penalty_every", 1, BASE),
     ("smooth_real", 0.1, BCE),
     ("noisy_labels", 0.1, BCE),
+    ("attribute_loss", 0.5, BASE),
     ("lr", 1e-3, BASE),
     ("lr_D_factor", 2.0, BASE),
     ("beta1", 0.5, BASE),
@@ -76,7 +77,7 @@ def trained(shapes: Path) -> Callable[[TrainConfig], dict[str, Tensor]]:
 
 
 def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return all(a[name].shape == b[name].shape and torch.equal(a[name], b[name]) for name in a)
+    return a.keys() == b.keys() and all(a[name].shape == b[name].shape and torch.equal(a[name], b[name]) for name in a)
 
 
 def test_every_setting_has_a_test_here():

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganapp.train.gan.losses import cross_entropy, discriminator_loss, generator_loss, gradient_penalty, noisy_targets
+from ganapp.train.gan.losses import (
+    attribute_loss,
+    cross_entropy,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    noisy_targets,
+)
 
 
 def softplus(x: float) -> float:
@@ -112,3 +119,12 @@ def test_the_penalty_does_not_grow_with_the_number_of_patches():
     assert gradient_penalty(Patches(0.5), x, labels).item() == pytest.approx(
         gradient_penalty(Plane(0.5), x, labels).item()
     )
+
+
+def test_the_loss_of_attributes_is_the_mean_of_minus_the_log_of_what_is_right_over_the_known_ones():
+    """Two attributes of two and three values; the second picture's second one is unknown."""
+    logits = torch.tensor([[0.0, math.log(3), 0.0, 0.0, math.log(2)], [math.log(4), 0.0, 5.0, -5.0, 0.0]])
+    labels = torch.tensor([[0.0, 1, 0, 0, 1], [0, 1, 0, 0, 0]])
+    expected = -(math.log(3 / 4) + math.log(2 / 4) + math.log(1 / 5)) / 3
+    assert attribute_loss(logits, labels, [2, 3]).item() == pytest.approx(expected)
+    assert attribute_loss(logits, torch.zeros(2, 5), [2, 3]).item() == 0

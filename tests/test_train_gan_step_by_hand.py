@@ -8,6 +8,7 @@ from tiny_run import TINY
 from torch import Tensor, nn
 
 from ganapp.train.gan.config import TrainConfig
+from ganapp.train.gan.losses import attribute_loss
 from ganapp.train.gan.step import (
     W_AVG_STEP,
     Batch,
@@ -113,26 +114,27 @@ SLOPES = {
 
 @pytest.mark.parametrize("loss", SLOPES)
 def test_both_weights_move_by_the_derivative_of_the_loss(loss: str):
-    """The generator's is taken at the discriminator as it is after its own update, at reals as at fakes."""
+    """The generator's is taken at fakes as the updated discriminator rates them, at reals as it rated them before."""
     cfg = replace(PLAIN, loss=loss)
     state, start = step(cfg), make()
     z = state.G.z[0]
     r, f = half_square(real()), half_square(z.view(-1, 1, 2, 2) * start.G.size)
     by_real, by_fake, _ = SLOPES[loss](start.D.steep * r, start.D.steep * f)
     after = state.D.steep
-    _, _, by_own = SLOPES[loss](after * r, after * f)
+    _, _, by_own = SLOPES[loss](start.D.steep * r, after * f)
     of_size = after * start.G.size * z.square().sum(1)
     wanted = (by_real * r + by_fake * f).mean().item(), (by_own * of_size).mean().item()
     assert slopes(state, cfg) == pytest.approx(wanted, rel=1e-4)
 
 
-def test_the_relativistic_generator_is_compared_with_reals_as_the_updated_discriminator_rates_them():
-    """At a long step of its own, what it rated before would be another loss."""
+def test_the_relativistic_generator_is_compared_with_reals_as_they_were_rated_for_the_discriminator():
+    """A step shows D the reals once; a long step of D's tells one rating from the other."""
     cfg = replace(PLAIN, loss="relativistic", lr=1.0, lr_D_factor=2.0)
-    state = step(cfg)
-    r, f = half_square(real()), half_square(state.G.z[0].view(-1, 1, 2, 2) * make().G.size)
-    assert state.losses.G.item() == pytest.approx(nn.functional.softplus(state.D.steep * (r - f)).mean().item())
-    assert len(state.D.shown) == 4 and torch.equal(state.D.shown[0], state.D.shown[2])
+    state, start = step(cfg), make()
+    r, f = half_square(real()), half_square(state.G.z[0].view(-1, 1, 2, 2) * start.G.size)
+    wanted = nn.functional.softplus(start.D.steep * r - state.D.steep * f).mean()
+    assert state.losses.G.item() == pytest.approx(wanted.item())
+    assert len(state.D.shown) == 3 and torch.equal(state.D.shown[0], real())
 
 
 @pytest.mark.parametrize("penalty", ["r1", "r1r2"])
@@ -290,6 +292,44 @@ def test_both_networks_hear_the_same_labels_and_some_are_hidden_from_both():
         heard = state.D.heard
         assert all(torch.equal(each, heard[0]) for each in heard)
         assert torch.equal(heard[0], labels) == (share == 0)
+
+
+class Naming(Bowl):
+    """A bowl that names two attributes of two values by the pixels of a picture, each times a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tell = nn.Parameter(torch.tensor(0.5))
+
+    def classify(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x, labels), self.tell * x.flatten(1)
+
+
+@pytest.mark.parametrize("weight", [0.5, 2.0])
+def test_the_reals_teach_to_name_all_known_attributes_and_the_fakes_are_taught_by_those_that_are_shown(weight: float):
+    known = torch.tensor([[0.0, 1, 1, 0], [1, 0, 0, 0]]).repeat(N // 2, 1)
+    cfg = replace(PLAIN, label_dropout=0.9, attribute_loss=weight)
+    states = []
+    for made, each in ((Naming(), cfg), (Bowl(), replace(cfg, attribute_loss=0.0))):
+        state = make()
+        state.D, state.opt_D = made, torch.optim.SGD(made.parameters(), fused=True)
+        state.losses = train_step(state, Batch(real(), known), [2, 2], each)
+        states.append(state)
+    state, without = states
+    told = state.D.heard[0]
+    assert 0 < told.sum() < known.sum()
+
+    tell = torch.tensor(0.5, requires_grad=True)
+    (weight * attribute_loss(tell * real().flatten(1), known, [2, 2])).backward()
+    assert (0.5 - state.D.tell.item()) / cfg.lr == pytest.approx(tell.grad.item(), rel=1e-3)
+    assert state.D.steep.item() == pytest.approx(without.D.steep.item())
+
+    size = torch.tensor(0.7, requires_grad=True)
+    missed = attribute_loss(state.D.tell.detach() * size * state.G.z[0], told, [2, 2])
+    (weight * missed).backward()
+    moved = (without.G.size - state.G.size).item() / cfg.lr
+    assert moved == pytest.approx(size.grad.item(), rel=1e-3)
+    assert state.losses.attributes.item() == pytest.approx(missed.item()) and without.losses.attributes is None
 
 
 def test_pictures_without_attributes_have_none_to_hide():

@@ -20,7 +20,11 @@ TINY = TrainConfig(network=NETWORK, batch=8, precision="fp32", penalty_every=4, 
 ARCHITECTURES = {
     "stylegan2": TINY,
     "stylegan2-palette": replace(TINY, network=replace(NETWORK, palette=6, noise=False)),
-    "stylegan2-supersampled": replace(TINY, network=replace(NETWORK, palette=6, supersample=2, noise=False)),
+    "stylegan2-supersampled": replace(
+        TINY,
+        network=replace(NETWORK, palette=6, supersample=2, noise=False, judge_units=24),
+        attribute_loss=0.5,
+    ),
     "stylegan": replace(
         TINY,
         network=StyleGANConfig(

@@ -16,7 +16,7 @@ class Architecture:
 
     `generator` and `discriminator` build a module from (config, resolution, channels, num_labels), one that protocol.py
     describes. Where `grows` is true, both are Growing; where `reconstructs` is true, the discriminator is
-    Reconstructing.
+    Reconstructing; where `classifies` is true, it is Classifying.
     """
 
     config: type
@@ -25,6 +25,7 @@ class Architecture:
     citation: str
     grows: bool = False
     reconstructs: bool = False
+    classifies: bool = False
 
 
 MODELS = {
@@ -33,6 +34,7 @@ MODELS = {
         stylegan2.Generator,
         stylegan2.Discriminator,
         "StyleGAN2, Karras et al. 2020, arXiv:1912.04958",
+        classifies=True,
     ),
     "stylegan": Architecture(
         stylegan.StyleGANConfig,

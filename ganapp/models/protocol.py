@@ -53,6 +53,20 @@ class Discriminator(Protocol):
 
 
 @runtime_checkable
+class Classifying(Protocol):
+    """A discriminator of labelled pictures that can learn to name their attributes (Odena et al. 2017,
+    arXiv:1610.09585)."""
+
+    def add_classifier(self) -> None:
+        """Give the network the layer that `classify` needs, before it is used at all."""
+        ...
+
+    def classify(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits of x, and the logits [N, num_labels] of what its attributes are, a block for each attribute."""
+        ...
+
+
+@runtime_checkable
 class Growing(Protocol):
     """A network that is grown while it learns (Karras et al. 2018, arXiv:1710.10196)."""
 

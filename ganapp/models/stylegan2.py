@@ -17,7 +17,8 @@ class StyleGAN2Config:
 
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
     drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures.
-    Without `noise`, the style decides every detail.
+    Without `noise`, the style decides every detail. The discriminator judges by `judge_units` features, as many as the
+    last feature maps have channels if 0.
     """
 
     z_dim: int = 128
@@ -29,10 +30,13 @@ class StyleGAN2Config:
     palette: int = 0
     supersample: int = 1
     noise: bool = True
+    judge_units: int = 0
 
     def __post_init__(self) -> None:
         if min(self.z_dim, self.w_dim, self.mapping_layers, self.width, self.base) < 1 or self.mapping_lr <= 0:
             raise ValueError("the sizes of a StyleGAN2 must be positive")
+        if self.judge_units < 0:
+            raise ValueError(f"judge_units must be 0 or more, not {self.judge_units}")
         if not 0 <= self.palette <= 256:
             raise ValueError(f"palette must be 0 to 256 colours, not {self.palette}")
         if not 1 <= self.supersample <= 4:
@@ -109,15 +113,20 @@ class Palette(nn.Module):
         self.colours = Linear(w_dim, count * 3)
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
+        painted, alpha = planes.split([self.count, planes.shape[1] - self.count], 1)
+        # Channels last, a pixel's shares lie side by side: softmax and product run through memory once, in order.
+        logits = self.enlarge(painted * self.SHARPNESS).permute(0, 2, 3, 1)
+        shares = torch.softmax(logits, 3)  # [N, H, W, K]
+        mixed = shares.flatten(1, 2) @ self.mixed_from(w).transpose(1, 2)  # [N, H * W, 3]
+        mixed = mixed.float().transpose(1, 2).unflatten(2, shares.shape[1:3])
         if self.supersample > 1:
-            planes = F.interpolate(planes, scale_factor=float(self.supersample), mode="bilinear", align_corners=False)
-        colours = self.mixed_from(w)  # [N, 3, K]
-        shares = torch.softmax(planes[:, : self.count] * self.SHARPNESS, 1)  # [N, K, H, W]
-        mixed = (colours @ shares.flatten(2)).float().unflatten(2, shares.shape[2:])
-        alpha = planes[:, self.count :]
-        if self.supersample > 1:
-            mixed, alpha = self.reduce(mixed, alpha)
+            mixed, alpha = self.reduce(mixed, self.enlarge(alpha) if alpha.shape[1] else alpha)
         return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
+
+    def enlarge(self, planes: Tensor) -> Tensor:
+        if self.supersample == 1:
+            return planes
+        return F.interpolate(planes, scale_factor=float(self.supersample), mode="bilinear", align_corners=False)
 
     def mixed_from(self, w: Tensor) -> Tensor:
         """The colours [N, 3, K], in [0, 1], that the style w [N, w_dim] chooses."""
@@ -126,7 +135,7 @@ class Palette(nn.Module):
     def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Colours in [0, 1] and alpha's logits, both reduced by area; colours are weighted by alpha."""
         if not alpha.shape[1]:
-            return F.avg_pool2d(mixed, self.supersample), alpha[:, :, :: self.supersample, :: self.supersample]
+            return F.avg_pool2d(mixed, self.supersample), alpha
         shown = torch.sigmoid(alpha) + 1e-3  # where nothing shows, colours are their plain mean
         mixed = F.avg_pool2d(mixed * shown, self.supersample) / F.avg_pool2d(shown, self.supersample)
         return mixed, torch.logit(F.avg_pool2d(torch.sigmoid(alpha), self.supersample), 1e-4)
@@ -222,8 +231,8 @@ class ResBlock(nn.Module):
 class Discriminator(nn.Module):
     """x [N, C, H, W] in [-1, 1] and labels [N, num_labels] -> logits [N]; positive means real.
 
-    Labels enter by projection (Miyato & Koyama 2018, arXiv:1802.05637). The stem trades the finest scale
-    for channels (pixel unshuffle), which halves the cost of a step.
+    Labels enter by projection (Miyato & Koyama 2018, arXiv:1802.05637); a classifier can be added. The stem trades
+    the finest scale for channels (pixel unshuffle), which halves the cost of a step.
     """
 
     def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int, num_labels: int):
@@ -237,15 +246,32 @@ class Discriminator(nn.Module):
         self.stem = Conv(channels * 4, cfg.features(resolution // 2), 3)
         self.blocks = nn.Sequential(*blocks)
         self.conv = Conv(c + 1, c, 3)
-        self.fc = Linear(c * 16, c)
-        self.out = Linear(c, 1)
-        self.embed = Linear(num_labels, c) if num_labels else None
+        units = cfg.judge_units or c
+        self.fc = Linear(c * 16, units)
+        self.out = Linear(units, 1)
+        self.embed = Linear(num_labels, units) if num_labels else None
+        self.num_labels = num_labels
+        self.classifier: nn.Module = nn.Identity()  # until one is added
+
+    def add_classifier(self) -> None:
+        self.classifier = Linear(self.fc.weight.shape[0], self.num_labels)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        return self.judge(self.features(x), labels)
+
+    def classify(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.features(x)
+        return self.judge(y, labels), self.classifier(y).float()
+
+    def features(self, x: Tensor) -> Tensor:
+        """What an image x [N, C, H, W] is judged by, [N, units]."""
         x = leaky_relu(self.stem(F.pixel_unshuffle(x, 2)))
         x = leaky_relu(self.conv(minibatch_stddev(self.blocks(x))))
-        x = leaky_relu(self.fc(x.flatten(1)))  # [N, c]
-        logits = self.out(x).squeeze(1).float()
+        return leaky_relu(self.fc(x.flatten(1)))
+
+    def judge(self, y: Tensor, labels: Tensor) -> Tensor:
+        """The logits [N] of features y [N, units]."""
+        logits = self.out(y).squeeze(1).float()
         if self.embed is not None:
-            logits = logits + (x * self.embed(labels)).float().mean(1) * x.shape[1] ** 0.5
+            logits = logits + (y * self.embed(labels)).float().mean(1) * y.shape[1] ** 0.5
         return logits

@@ -14,7 +14,10 @@ BEST = "best.safetensors"  # the state whose samples came nearest to the real pi
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a checkpoint says besides its tensors: the dataset it learnt from and how far it got."""
+    """What a checkpoint says besides its tensors: the dataset it learnt from and how far it got.
+
+    `init` says whose weights the run began with, if not with random ones.
+    """
 
     dataset: str
     fingerprint: str
@@ -27,6 +30,7 @@ class RunFacts:
     statement: str
     seen: int = 0
     seconds: float = 0.0
+    init: str = ""
 
     @property
     def num_labels(self) -> int:

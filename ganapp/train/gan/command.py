@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ganapp.models.device import use_threads
+from ganapp.models.device import keep_freed_memory, use_threads
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train
@@ -23,6 +23,9 @@ class TrainArgs:
     """Folder of the run: checkpoint, sample grids, log."""
     resume: bool = False
     """Go on with the run in OUT, with the settings stored there."""
+    init: Path | None = None
+    """Begin with the weights of another run (its folder or a checkpoint), as far as they fit: layers by name and shape,
+    attributes by the names of their values."""
     preset: Literal[tuple(PRESETS)] = "default"
     """Settings to start from, architecture included; each of the options below changes one of them."""
     kimg: float = float("inf")
@@ -48,5 +51,6 @@ def run(prog: str, args: list[str]) -> None:
     default = TrainArgs(data=tyro.MISSING, out=tyro.MISSING, preset=preset, config=PRESETS[preset])
     given = tyro.cli(TrainArgs, prog=prog, args=args, default=default)
     use_threads(given.threads)
+    keep_freed_memory()
     budget = Budget(given.kimg, given.minutes, given.patience)
-    train(given.data, given.out, given.config, budget, given.resume, given.device)
+    train(given.data, given.out, given.config, budget, given.resume, given.device, given.init)

@@ -38,6 +38,9 @@ class TrainConfig:
     """bce: the target of real images is 1 less this (one-sided label smoothing)."""
     noisy_labels: float = 0.0
     """bce: each image's target is off by a random amount of up to this, 0.5 at most."""
+    attribute_loss: float = 0.0
+    """stylegan2: weight of the loss by which the discriminator learns to name attributes, and the generator to make
+    those that are asked for."""
     batch: int = 32
     lr: float = 2.5e-3
     """Learning rate of Adam."""
@@ -111,6 +114,10 @@ class TrainConfig:
             raise ValueError(f"holdout must be between 0 and 0.5, not {self.holdout}")
         if self.augment == "adaptive" and not self.holdout:
             raise ValueError("--augment adaptive follows the held-out pictures: give a --holdout above 0")
+        if not 0 <= self.attribute_loss < math.inf:
+            raise ValueError(f"attribute_loss must be 0 or more, not {self.attribute_loss}")
+        if self.attribute_loss and not MODELS[self.architecture].classifies:
+            raise ValueError(f"the discriminator of {self.architecture} names no attributes: leave out attribute_loss")
         if self.quality_count < 8:
             raise ValueError(f"quality_count must be at least 8, not {self.quality_count}")
 
@@ -145,10 +152,13 @@ class TrainConfig:
 
 
 # A palette suits flat art. With little compute, many steps on small batches gain most.
-DEFAULT = TrainConfig(network=StyleGAN2Config(palette=16, noise=False), batch=16)
+DEFAULT = TrainConfig(
+    network=StyleGAN2Config(palette=16, supersample=2, noise=False, judge_units=256), attribute_loss=0.5, batch=16
+)
+PLAIN = replace(DEFAULT, attribute_loss=0.0)  # for discriminators that do not name attributes
 # The recipe of Radford et al. 2015, sec. 4, as people know it: no average of the weights, no penalty.
 CLASSIC = replace(
-    DEFAULT,
+    PLAIN,
     network=DCGANConfig(),
     loss="bce",
     penalty="none",
@@ -164,9 +174,9 @@ PRESETS = {
     "critters64": replace(DEFAULT, lr_hold_kimg=220.0, lr_half_life_kimg=70.0),
     # A thousand pictures or fewer: augmentation that grows only as far as the discriminator learns them by heart.
     "few-pictures": replace(DEFAULT, augment="adaptive", holdout=0.1),
-    "fastgan": replace(DEFAULT, network=FastGANConfig(), batch=32),
-    "stylegan": replace(DEFAULT, network=StyleGANConfig(), batch=32),
-    "dcgan": replace(DEFAULT, network=DCGANConfig(), batch=32),
+    "fastgan": replace(PLAIN, network=FastGANConfig(), batch=32),
+    "stylegan": replace(PLAIN, network=StyleGANConfig(), batch=32),
+    "dcgan": replace(PLAIN, network=DCGANConfig(), batch=32),
     "dcgan64": CLASSIC,
     "dcgan64-rgba": replace(CLASSIC, network=DCGANConfig(dropout=0.25), smooth_real=0.1, ema_kimg=10.0),
     "dcgan128-noisy-labels": replace(

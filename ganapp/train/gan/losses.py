@@ -35,6 +35,15 @@ def generator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def attribute_loss(logits: Tensor, labels: Tensor, sizes: list[int]) -> Tensor:
+    """Mean cross-entropy, a scalar in nats, of class logits [N, num_labels] in blocks of `sizes`, one an attribute.
+
+    The mean is over the attributes that labels [N, num_labels] know; a block of zeros teaches nothing.
+    """
+    chances = torch.cat([F.log_softmax(block, 1) for block in logits.split(sizes, 1)], 1)
+    return -(chances * labels).sum() / labels.sum().clamp_min(1)
+
+
 def cross_entropy(logits: Tensor, target: float | Tensor) -> Tensor:
     """Mean binary cross-entropy of logits and a target in [0, 1], a float or a tensor of the logits' shape."""
     return (F.softplus(logits) - logits * target).mean()

@@ -9,6 +9,7 @@ from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.models import MODELS
 from ganapp.models.device import find_device, resolve_precision
+from ganapp.train.gan.carry import carry_over
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
 from ganapp.train.gan.loop import Budget, Run
@@ -23,12 +24,21 @@ FEW = 500  # pictures
 LOPSIDED = 0.15  # see Dataset.lopsidedness
 
 
-def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool = False, device: str = "auto") -> None:
+def train(
+    data: Path,
+    out: Path,
+    cfg: TrainConfig,
+    budget: Budget,
+    resume: bool = False,
+    device: str = "auto",
+    init: Path | None = None,
+) -> None:
     """Train on the prepared dataset `data` into the folder `out` until the budget is spent or a signal comes.
 
-    With `resume`, go on from the checkpoint in `out` with the settings stored there. Raises ValueError when
-    `out` holds a run that is not to be resumed, when there is none to resume, when the run learnt from other data, or
-    when `cfg` is neither the default nor the stored settings.
+    With `resume`, go on from the checkpoint in `out` with the settings stored there; with `init`, begin with what fits
+    of the networks of another run. Raises ValueError when `out` holds a run that is not to be resumed, when there is
+    none to resume, when the run learnt from other data, when `cfg` is neither the default nor the stored settings, or
+    when nothing of `init` fits.
     """
     processes = Processes.launched()
     if not processes.main:
@@ -37,6 +47,8 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
     path = out / CHECKPOINT
     if path.exists() and not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+    if resume and init:
+        raise ValueError(f"--resume goes on with the weights in {out}: leave out --init, or choose another --out")
     tensors = None
     if resume:
         tensors, stored, facts = load_checkpoint(path)
@@ -59,10 +71,12 @@ def train(data: Path, out: Path, cfg: TrainConfig, budget: Budget, resume: bool 
     train_on, held_out = dataset.split(cfg.holdout)
     check_fits(data, len(train_on), cfg, processes)
 
+    state = new_state(cfg, facts, target, processes)
+    if init is not None:
+        facts = replace(facts, init=carry_over(state, init, cfg, facts))
     out.mkdir(parents=True, exist_ok=True)
     if not resume and processes.main:
         (out / BEST).unlink(missing_ok=True)  # left by a run that was deleted or never reached a checkpoint
-    state = new_state(cfg, facts, target, processes)
     if tensors is not None:
         state.restore(tensors, facts.seen)
         if MODELS[cfg.architecture].grows:  # the run may end before its first step

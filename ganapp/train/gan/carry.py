@@ -1,0 +1,92 @@
+"""Carries the networks of another run over into a new one."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ganapp.contract import CHECKPOINT
+from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint
+from ganapp.train.gan.config import TrainConfig
+from ganapp.train.gan.step import TrainState, new_networks
+
+log = logging.getLogger(__name__)
+
+Columns = list[tuple[int, int]]  # the labels that two datasets share: the number of each in the old one and in the new
+
+
+def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts) -> str:
+    """Put into `state` what fits of the networks of `init`, a run's folder or a checkpoint; says whose they were.
+
+    A tensor fits if its name and shape are the same. Where a shape follows the number of labels, the attributes' values
+    that both datasets name alike are taken and the others begin anew. Raises ValueError when nothing fits.
+    """
+    path = init / CHECKPOINT if init.is_dir() else init
+    tensors, old_cfg, old_facts = load_checkpoint(path)
+    if old_cfg.architecture != cfg.architecture:
+        raise ValueError(
+            f"{path} holds a {old_cfg.architecture}, and this run trains a {cfg.architecture}: choose a --preset of "
+            "the same architecture, or leave out --init"
+        )
+    shared = shared_labels(old_facts, facts)
+    labelled = labelled_dimensions(cfg, facts)
+    fresh: list[str] = []
+    taken = 0
+    for prefix, network in {"G": state.G, "D": state.D, "G_ema": state.G_ema}.items():
+        for name, value in network.state_dict().items():
+            name = f"{prefix}.{name}"
+            if name in tensors and take(value, tensors[name], labelled.get(name), shared, old_facts.num_labels):
+                taken += 1
+            else:
+                fresh.append(name)
+    if not taken:
+        raise ValueError(f"{path}: none of its weights fits these networks: give the sizes it has, or leave out --init")
+    labels = f", {len(shared)} of {facts.num_labels} labels" if facts.num_labels else ""
+    anew = f"; learnt anew: {', '.join(fresh)}" if fresh else ""
+    log.info("%s: took %d of %d tensors%s%s", path, taken, taken + len(fresh), labels, anew)
+    return f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg"
+
+
+def take(value: Tensor, old: Tensor, dimension: int | None, shared: Columns, num_labels: int) -> bool:
+    """Whether `old` fits `value`, into which it is copied: the shared labels alone, if a `dimension` counts labels."""
+    if dimension is None:
+        if value.shape != old.shape:
+            return False
+        value.copy_(old)
+        return True
+    value, old = value.movedim(dimension, 0), old.movedim(dimension, 0)
+    if value.shape[1:] != old.shape[1:] or len(old) != num_labels or not shared:
+        return False
+    before, now = torch.tensor(shared).T
+    value[now.to(value.device)] = old[before].to(value)
+    return True
+
+
+def shared_labels(old: RunFacts, new: RunFacts) -> Columns:
+    """The labels of the same attribute and value in both datasets, by their numbers in the old and in the new one."""
+    number = {label: i for i, label in enumerate(labels_of(old))}
+    return [(number[label], i) for i, label in enumerate(labels_of(new)) if label in number]
+
+
+def labels_of(facts: RunFacts) -> list[tuple[str, str]]:
+    return [(attribute, value) for attribute, values in facts.attributes.items() for value in values]
+
+
+def labelled_dimensions(cfg: TrainConfig, facts: RunFacts) -> dict[str, int]:
+    """For each tensor whose shape follows the number of labels, by name: which of its dimensions does."""
+    if not facts.num_labels:
+        return {}
+    found = {}
+    with torch.device("meta"):
+        some, more = (shapes_of(*new_networks(cfg, facts, facts.num_labels + extra)) for extra in (0, 1))
+    for name, shape in some.items():
+        changed = [i for i, (a, b) in enumerate(zip(shape, more[name], strict=True)) if a != b]
+        if changed:
+            found[name] = changed[0]
+    return found
+
+
+def shapes_of(G: nn.Module, D: nn.Module) -> dict[str, torch.Size]:
+    networks = {"G": G, "D": D, "G_ema": G}
+    return {f"{prefix}.{name}": t.shape for prefix, net in networks.items() for name, t in net.state_dict().items()}

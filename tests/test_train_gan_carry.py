@@ -1,0 +1,112 @@
+"""A run that begins with the weights of another."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_run import ARCHITECTURES, ATTRIBUTES, NETWORK, TINY
+from torch import Tensor
+
+from export.bundle import load_trained, make_spec
+from ganapp.contract import CHECKPOINT
+from ganapp.train.gan.carry import carry_over
+from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint, save_checkpoint
+from ganapp.train.gan.config import TrainConfig
+from ganapp.train.gan.loop import Budget
+from ganapp.train.gan.start import train
+from ganapp.train.gan.step import TrainState, new_state
+
+CPU = torch.device("cpu")
+FACTS = RunFacts("shapes", "00000000", 40, 16, 4, ATTRIBUTES, 1, "cc0-1.0", "Drawn by the tests.")
+LARGER = {"shape": ("bar", "ring", "square"), "size": ("large", "small"), "colour": ("red", "green", "blue")}
+
+
+def saved(folder: Path, cfg: TrainConfig, facts: RunFacts = FACTS) -> TrainState:
+    """Networks whose average is another than their weights, written into the folder."""
+    state = new_state(replace(cfg, seed=7), facts, CPU)
+    for p in state.G_ema.parameters():
+        p.data += 1
+    save_checkpoint(folder / CHECKPOINT, state.tensors(), cfg, replace(facts, seen=12_340))
+    return state
+
+
+def networks(state: TrainState) -> dict[str, Tensor]:
+    return {name: t for name, t in state.tensors().items() if name.split(".")[0] in ("G", "D", "G_ema")}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_run_of_the_same_settings_begins_with_the_networks_and_with_an_optimiser_of_its_own(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    cfg = ARCHITECTURES[name]
+    old, state = saved(tmp_path, cfg), new_state(cfg, FACTS, CPU)
+    before = networks(state)
+    with caplog.at_level(logging.INFO):
+        said = carry_over(state, tmp_path, cfg, FACTS)
+    found, wanted = networks(state), networks(old)
+    assert all(torch.equal(found[name], wanted[name]) for name in before)
+    assert said == "shapes (cc0-1.0), 12.3 kimg" and state.seen == 0 and not state.opt_G.state
+    [line] = caplog.messages
+    assert line.endswith(f"took {len(before)} of {len(before)} tensors, 4 of 4 labels")
+
+
+@pytest.mark.parametrize("name", ["stylegan2-supersampled", "fastgan", "dcgan"])
+def test_labels_are_taken_by_the_names_of_attribute_and_value(name: str, tmp_path: Path):
+    cfg, facts = ARCHITECTURES[name], replace(FACTS, attributes=LARGER)
+    old, state = saved(tmp_path, cfg), new_state(cfg, facts, CPU)
+    fresh = new_state(cfg, facts, CPU).D.embed.weight
+    carry_over(state, tmp_path, cfg, facts)
+    before, now = old.D.embed.weight, state.D.embed.weight  # blue, red, bar, square -> LARGER
+    assert torch.equal(now[:, [7, 5, 0, 2]], before)
+    assert torch.equal(now[:, [1, 3, 4, 6]], fresh[:, [1, 3, 4, 6]])
+    if cfg.attribute_loss:
+        assert torch.equal(state.D.classifier.weight[[7, 5, 0, 2]], old.D.classifier.weight)
+
+
+def test_as_many_labels_of_other_names_are_not_taken_for_the_same(tmp_path: Path):
+    facts = replace(FACTS, attributes={"mood": ("calm", "red"), "shape": ("square", "bar")})
+    old, state = saved(tmp_path, TINY), new_state(TINY, facts, CPU)
+    fresh = new_state(TINY, facts, CPU).D.embed.weight
+    carry_over(state, tmp_path, TINY, facts)
+    assert torch.equal(state.D.embed.weight[:, [2, 3]], old.D.embed.weight[:, [3, 2]])
+    assert torch.equal(state.D.embed.weight[:, :2], fresh[:, :2])
+
+
+def test_what_does_not_fit_begins_anew_and_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    old = saved(tmp_path, TINY)
+    cfg = replace(TINY, network=replace(NETWORK, judge_units=24), attribute_loss=0.5)
+    state, fresh = new_state(cfg, FACTS, CPU), new_state(cfg, FACTS, CPU)
+    with caplog.at_level(logging.INFO):
+        carry_over(state, tmp_path / CHECKPOINT, cfg, FACTS)
+    assert torch.equal(state.D.conv.weight, old.D.conv.weight)
+    assert torch.equal(state.D.fc.weight, fresh.D.fc.weight) and torch.equal(state.D.embed.weight, fresh.D.embed.weight)
+    anew = "D.fc.weight, D.fc.bias, D.out.weight, D.embed.weight, D.embed.bias, D.classifier.weight, D.classifier.bias"
+    assert caplog.messages[0].endswith(f"learnt anew: {anew}")
+
+
+def test_another_architecture_and_sizes_of_which_none_fits_are_refused_with_a_remedy(tmp_path: Path):
+    saved(tmp_path, TINY)
+    cfg = ARCHITECTURES["fastgan"]
+    with pytest.raises(ValueError, match="holds a stylegan2, and this run trains a fastgan: choose a --preset"):
+        carry_over(new_state(cfg, FACTS, CPU), tmp_path, cfg, FACTS)
+    tensors, stored, facts = load_checkpoint(tmp_path / CHECKPOINT)
+    save_checkpoint(tmp_path / CHECKPOINT, {name: t[None] for name, t in tensors.items()}, stored, facts)
+    with pytest.raises(ValueError, match="leave out --init"):
+        carry_over(new_state(TINY, FACTS, CPU), tmp_path, TINY, FACTS)
+    with pytest.raises(ValueError, match="no checkpoint there"):
+        carry_over(new_state(TINY, FACTS, CPU), tmp_path / "none", TINY, FACTS)
+
+
+def test_a_run_says_whose_weights_it_began_with_until_it_is_exported(shapes: Path, run: Path, tmp_path: Path):
+    out = tmp_path / "run"
+    train(shapes, out, replace(TINY, lr=1e-9), Budget(kimg=0.008), device="cpu", init=run)
+    tensors, _, facts = load_checkpoint(out / CHECKPOINT)
+    assert facts.init == "shapes (cc0-1.0), 0.1 kimg" and facts.seen == 8
+    assert make_spec("mine", load_trained(out / CHECKPOINT)).training["init"] == facts.init
+    assert "init" not in make_spec("mine", load_trained(run / CHECKPOINT)).training
+    before = load_checkpoint(run / CHECKPOINT)[0]["G.synthesis.const"]
+    assert torch.allclose(tensors["G.synthesis.const"], before, atol=1e-6)
+    with pytest.raises(ValueError, match="leave out --init"):
+        train(shapes, out, TINY, Budget(kimg=1), resume=True, device="cpu", init=run)
