@@ -7,10 +7,13 @@ import numpy as np
 
 from export.precision import Taken
 from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
+from ganapp.draw.render import paints
+from ganapp.latents import z_from_seeds
 from ganapp.models import MODELS
+from ganapp.pictures.planes import draw_planes
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.pictures.resize import upscale_nearest
-from ganapp.serve.generator import open_generator
+from ganapp.serve.generator import StyleGenerator, open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.gan.checkpoint import RunFacts
 from ganapp.train.gan.config import TrainConfig
@@ -18,6 +21,7 @@ from ganapp.train.gan.config import TrainConfig
 SHEET = "samples.png"
 COLUMNS, ROWS = 10, 5
 SHEET_SIDE = 64  # pixels; smaller pictures are enlarged to it
+PAINTED_SIDE = 128  # pixels of a picture that can be drawn at any size
 
 
 def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, taken: Taken) -> None:
@@ -25,10 +29,17 @@ def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFa
 
     `taken` tells how the weights are stored and how near the graphs come to torch.
     """
-    images = np.stack(list(open_generator(folder, [CPU]).generate(range(COLUMNS * ROWS))))
-    images = upscale_nearest(images, max(1, SHEET_SIDE // spec.resolution))
-    save_png(folder / SHEET, contact_sheet(images, COLUMNS, gap=4))
+    save_png(folder / SHEET, contact_sheet(sheet_images(folder, spec), COLUMNS, gap=4))
     (folder / CARD).write_text(card(folder, spec, cfg, facts, taken), "utf-8")
+
+
+def sheet_images(folder: Path, spec: GeneratorSpec) -> np.ndarray:
+    """The images [N, H, W, C] of the sheet: a palette paints them larger, squares grow, others are as they are."""
+    generator, seeds = open_generator(folder, [CPU]), range(COLUMNS * ROWS)
+    if isinstance(generator, StyleGenerator) and paints(spec) and spec.resolution < PAINTED_SIDE:
+        painted = generator.paint(generator.map(z_from_seeds(seeds, spec.z_dim)))
+        return np.stack([draw_planes(*picture, PAINTED_SIDE, spec.supersample) for picture in painted])
+    return upscale_nearest(np.stack(list(generator.generate(seeds))), max(1, SHEET_SIDE // spec.resolution))
 
 
 def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, taken: Taken) -> str:
