@@ -9,6 +9,7 @@ from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.models import MODELS
 from ganapp.models.device import find_device, resolve_precision
+from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.gan.carry import carry_over
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
@@ -50,19 +51,20 @@ def train(
     if resume and init:
         raise ValueError(f"--resume goes on with the weights in {out}: leave out --init, or choose another --out")
     tensors = None
+    dataset = load_dataset(data)
     if resume:
         tensors, stored, facts = load_checkpoint(path)
-        if replace(cfg, precision=stored.precision) not in (stored, replace(DEFAULT, precision=stored.precision)):
+        known = stored, replace(DEFAULT, precision=stored.precision)
+        if not {replace(cfg, precision=stored.precision), suited(cfg, dataset, stored.precision)} & set(known):
             raise ValueError(
                 f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
             )
         cfg = stored
-    dataset = load_dataset(data)
     fresh = facts_of(dataset)
     if resume and (facts.fingerprint, facts.attributes) != (fresh.fingerprint, fresh.attributes):
         raise ValueError(f"{out} learnt from another dataset ({facts.dataset}); give that one, or a new --out")
     if not resume:
-        facts, cfg = fresh, replace(cfg, precision=resolve_precision(cfg.precision, target))
+        facts, cfg = fresh, suited(cfg, dataset, resolve_precision(cfg.precision, target))
     if budget.patience <= cfg.quality_kimg and budget.patience < inf:
         raise ValueError(
             f"--patience {budget.patience:g} must be longer than the {cfg.quality_kimg:g} kimg between two "
@@ -98,6 +100,14 @@ def train(
         if recorder:
             recorder.close()
             write_report(out, run.about())
+
+
+def suited(cfg: TrainConfig, dataset: Dataset, precision: str) -> TrainConfig:
+    """The settings in this precision; a palette of pixel art is not drawn larger, as its squares have hard edges."""
+    cfg = replace(cfg, precision=precision)
+    if dataset.pixel_size > 1 and isinstance(cfg.network, StyleGAN2Config):
+        return replace(cfg, network=replace(cfg.network, supersample=1))
+    return cfg
 
 
 def check_fits(data: Path, count: int, cfg: TrainConfig, processes: Processes) -> None:
