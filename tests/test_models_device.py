@@ -2,13 +2,15 @@
 
 import platform
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 import torch
 
 import ganapp.cpus
-from ganapp.models.device import keep_freed_memory, use_threads
+from ganapp.models.device import use_threads
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +39,15 @@ def test_the_number_that_is_asked_for_is_used_and_none_refused():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
 def test_memory_that_a_tensor_freed_serves_the_next_one_without_being_cleared_by_the_system():
-    keep_freed_memory()
-    faults = []
-    for _ in range(12):
-        torch.zeros(16 << 20, dtype=torch.uint8)
-        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    """In a process of its own, whose memory nothing else has cut into pieces."""
+    code = """
+import resource, torch
+from ganapp.models.device import keep_freed_memory
+keep_freed_memory()
+for _ in range(12):
+    torch.zeros(16 << 20, dtype=torch.uint8)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    faults = [int(line) for line in done.stdout.split()]
     assert faults[-1] - faults[3] < (16 << 20) / resource.getpagesize() / 8
