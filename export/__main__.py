@@ -27,6 +27,8 @@ class ExportArgs:
     data: Path | None = None
     """Dataset of the run. With it, export measures how often the model shows each value that is asked for (a minute or
     two), and page, API and card tell which values it seldom shows."""
+    start: bool = False
+    """Put both networks beside the graphs, in half precision, so that `train --init OUT` can begin with them."""
 
 
 def main() -> int:
@@ -34,7 +36,7 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
-        taken = export(args.run, args.out, args.precision, args.data)
+        taken = export(args.run, args.out, args.precision, args.data, args.start)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -44,15 +46,15 @@ def main() -> int:
     return 0
 
 
-def export(run: Path, out: Path, precision: str, data: Path | None) -> Taken:
+def export(run: Path, out: Path, precision: str, data: Path | None, start: bool) -> Taken:
     """Export the run by its kind. Returns the precision taken. Raises ValueError."""
     if is_upscaler(run):
-        if data:
-            raise ValueError("--data is for generators; an upscaler shows no attributes")
+        if data or start:
+            raise ValueError(f"{'--data' if data else '--start'} is for generators; leave it out for an upscaler")
         return export_upscaler(run, out, precision)
     if precision == "int8":
         raise ValueError("--precision int8 is for upscalers; a generator's pictures would change")
-    return export_bundle(run, out, precision, data)
+    return export_bundle(run, out, precision, data, start)
 
 
 if __name__ == "__main__":

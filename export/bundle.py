@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from export.card import SHEET, write_card
-from export.graph import packed, traced
+from export.graph import MAX_BYTES, packed, traced
 from export.parity import parity, visible_difference
 from export.precision import Taken, take
 from export.wrappers import (
@@ -25,7 +25,7 @@ from export.wrappers import (
     UnlabelledMappingGraph,
     UnlabelledPlainGraph,
 )
-from ganapp.contract import CARD, CHECKPOINT, GENERATOR, MAPPING, SYNTHESIS, UPSCALER, GeneratorSpec
+from ganapp.contract import CARD, CHECKPOINT, GENERATOR, MAPPING, START, SYNTHESIS, UPSCALER, GeneratorSpec
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
@@ -35,7 +35,7 @@ from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.serve.generator import open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
-from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
+from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint, write_start
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.recorder import to_images
 
@@ -53,17 +53,21 @@ class Trained:
     facts: RunFacts
 
 
-def export_bundle(run: Path, out: Path, precision: str = "auto", data: Path | None = None) -> Taken:
+def export_bundle(
+    run: Path, out: Path, precision: str = "auto", data: Path | None = None, start: bool = False
+) -> Taken:
     """Write the bundle of `run` (a run's folder or a checkpoint) to `out`, whole or not at all.
 
     From a folder it exports the best checkpoint by KID, or the last one if no KID was measured. With `data`, the
-    dataset of the run, it measures how often the model shows what is asked for.
+    dataset of the run, it measures how often the model shows what is asked for. With `start`, both networks go along,
+    for other runs to begin with.
 
     Returns the precision taken: the one that was asked for, or the smallest of PRECISIONS in which ONNX Runtime and
     torch differ by at most one grey level. Raises ValueError when the checkpoint cannot be read, when `out` is in the
     way, and when a file would be too large or differ by more; the message names where.
     """
-    trained = load_trained(find_checkpoint(run))
+    checkpoint = find_checkpoint(run)
+    trained = load_trained(checkpoint)
     dataset = load_data(data, trained.facts) if data else None
     with published(out) as part:
         spec = make_spec(out.name, trained)
@@ -79,6 +83,9 @@ def export_bundle(run: Path, out: Path, precision: str = "auto", data: Path | No
         if dataset:
             spec = replace(spec, measured={**spec.measured, **shown(open_generator(part, [CPU]), dataset)})
             write_graphs(part, graphs, spec, taken.precision == "int16")
+        if start:
+            write_start(checkpoint, part / START)
+            check_size(part / START)
         write_card(part, spec, trained.cfg, trained.facts, taken)
     return taken
 
@@ -99,6 +106,13 @@ def published(out: Path) -> Iterator[Path]:
         replace_folder(part, out, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def check_size(path: Path) -> None:
+    """Raise ValueError for a file that hubs would not take plainly."""
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{path.name} would take {size / 1e6:.1f} MB, over {MAX_BYTES / 1e6:.0f}: leave out --start")
 
 
 def find_checkpoint(run: Path) -> Path:
@@ -201,6 +215,7 @@ def check_ours(path: Path) -> None:
         return
     if path.is_symlink() or not path.is_dir():
         raise ValueError(f"{path} is there already and is no weights folder; choose another --out")
-    strange = sorted({child.name for child in path.iterdir()} - {MAPPING, SYNTHESIS, GENERATOR, UPSCALER, CARD, SHEET})
+    ours = {MAPPING, SYNTHESIS, GENERATOR, UPSCALER, CARD, SHEET, START}
+    strange = sorted({child.name for child in path.iterdir()} - ours)
     if strange:
         raise ValueError(f"{path} holds what export did not write ({strange[0]}); choose another --out, or move it")

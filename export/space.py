@@ -8,6 +8,7 @@ from typing import Literal
 
 import tyro
 
+from ganapp.contract import START
 from ganapp.files import replace_folder
 from ganapp.serve.library import Library
 
@@ -69,7 +70,7 @@ def make(out: Path, bundles: list[Path], runtime: str) -> None:
                 ROOT / "ganapp" / name, part / "ganapp" / name, ignore=shutil.ignore_patterns("__pycache__")
             )
         for bundle in bundles:
-            shutil.copytree(bundle, part / "weights" / bundle.name)
+            shutil.copytree(bundle, part / "weights" / bundle.name, ignore=shutil.ignore_patterns(START))
         replace_folder(part, out, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -16,6 +16,7 @@ GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images, 
 UPSCALER = "upscaler.onnx"  # images uint8 [N, H, W, 3] -> enlarged uint8 [N, H * scale, W * scale, 3]
 CARD = "README.md"
 CHECKPOINT = "checkpoint.safetensors"  # of a run, which export reads
+START = "start.safetensors"  # both networks in half precision, for other runs to begin with
 
 MAX_RESOLUTION = 1024
 MAX_LATENT = 4096

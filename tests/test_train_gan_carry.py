@@ -9,8 +9,8 @@ import torch
 from tiny_run import ARCHITECTURES, ATTRIBUTES, NETWORK, TINY
 from torch import Tensor
 
-from export.bundle import load_trained, make_spec
-from ganapp.contract import CHECKPOINT
+from export.bundle import export_bundle, load_trained, make_spec
+from ganapp.contract import CHECKPOINT, START
 from ganapp.train.gan.carry import carry_over
 from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint, save_checkpoint
 from ganapp.train.gan.config import TrainConfig
@@ -110,3 +110,18 @@ def test_a_run_says_whose_weights_it_began_with_until_it_is_exported(shapes: Pat
     assert torch.allclose(tensors["G.synthesis.const"], before, atol=1e-6)
     with pytest.raises(ValueError, match="leave out --init"):
         train(shapes, out, TINY, Budget(kimg=1), resume=True, device="cpu", init=run)
+
+
+def test_a_run_begins_with_the_start_of_a_bundle(run: Path, shapes: Path, tmp_path: Path):
+    """Half precision keeps eleven bits; the generator that goes on is the averaged one."""
+    export_bundle(run, tmp_path / "w" / "shapes", start=True)
+    tensors, cfg, facts = load_checkpoint(run / CHECKPOINT)
+    state = new_state(replace(cfg, seed=7), facts, CPU)
+    said = carry_over(state, tmp_path / "w" / "shapes", cfg, facts)
+    assert said == "shapes (cc0-1.0), 0.1 kimg"
+    for prefix, network in {"G_ema": state.G, "D": state.D}.items():
+        for name, tensor in network.state_dict().items():
+            assert torch.allclose(tensor, tensors[f"{prefix}.{name}"], rtol=2**-10, atol=1e-6), name
+    assert (tmp_path / "w" / "shapes" / START).stat().st_size < (run / CHECKPOINT).stat().st_size / 5
+    with pytest.raises(ValueError, match="neither a run nor a start"):
+        carry_over(state, shapes, cfg, facts)

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganapp.contract import CHECKPOINT
-from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint
+from ganapp.contract import CHECKPOINT, START
+from ganapp.train.gan.checkpoint import SHOWN, RunFacts, load_checkpoint
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.step import TrainState, new_networks
 
@@ -17,13 +17,15 @@ Columns = list[tuple[int, int]]  # the labels that two datasets share: the numbe
 
 
 def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts) -> str:
-    """Put into `state` what fits of the networks of `init`, a run's folder or a checkpoint; says whose they were.
+    """Put into `state` what fits of the networks of `init` (see `checkpoint_of`); says whose they were.
 
     A tensor fits if its name and shape are the same. Where a shape follows the number of labels, the attributes' values
     that both datasets name alike are taken and the others begin anew. Raises ValueError when nothing fits.
     """
-    path = init / CHECKPOINT if init.is_dir() else init
+    path = checkpoint_of(init)
     tensors, old_cfg, old_facts = load_checkpoint(path)
+    averaged = {name.removeprefix(SHOWN): t for name, t in tensors.items() if name.startswith(SHOWN)}
+    tensors = {f"G.{name}": t for name, t in averaged.items()} | tensors  # a start has no other generator
     if old_cfg.architecture != cfg.architecture:
         raise ValueError(
             f"{path} holds a {old_cfg.architecture}, and this run trains a {cfg.architecture}: choose a --preset of "
@@ -46,6 +48,16 @@ def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts)
     anew = f"; learnt anew: {', '.join(fresh)}" if fresh else ""
     log.info("%s: took %d of %d tensors%s%s", path, taken, taken + len(fresh), labels, anew)
     return f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg"
+
+
+def checkpoint_of(init: Path) -> Path:
+    """The file to begin with: `init` itself, or in a folder a run's checkpoint, or the start of a bundle."""
+    if not init.is_dir():
+        return init
+    path = init / CHECKPOINT
+    if path.exists() or (init / START).exists():
+        return path if path.exists() else init / START
+    raise ValueError(f"{init}: holds neither a run nor a start: export its run with --start, or name another --init")
 
 
 def take(value: Tensor, old: Tensor, dimension: int | None, shared: Columns, num_labels: int) -> bool:
