@@ -155,12 +155,19 @@ def test_supersampled_an_opaque_picture_has_its_own_size():
     assert G(torch.randn(2, 8), torch.zeros(2, 0), torch.zeros(2, 0)).shape == (2, 3, 16, 16)
 
 
-@pytest.mark.parametrize(
-    "values", [{"supersample": 0, "palette": 3}, {"supersample": 5, "palette": 3}, {"supersample": 2}]
-)
-def test_supersampling_needs_a_palette_and_a_factor_within_reason(values: dict):
+@pytest.mark.parametrize("supersample", [0, 5])
+def test_a_picture_is_drawn_once_to_four_times_as_large(supersample: int):
     with pytest.raises(ValueError, match="supersample"):
-        StyleGAN2Config(**values)
+        StyleGAN2Config(palette=3, supersample=supersample)
+
+
+def test_without_a_palette_nothing_is_drawn_larger():
+    """So --network.palette 0 turns the palette of a preset off by itself."""
+    networks = [Generator(replace(NETWORK, palette=0, supersample=n), 16, 4, 0) for n in (1, 2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    z = torch.randn(2, NETWORK.z_dim)
+    pictures = [G(z, z[:, :0], torch.zeros(2, G.noise_dim)) for G in networks]
+    assert torch.equal(*pictures)
 
 
 def parts(cfg: StyleGAN2Config) -> list[tuple[str, tuple[int, ...]]]:

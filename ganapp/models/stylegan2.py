@@ -16,8 +16,8 @@ class StyleGAN2Config:
     """Sizes of both networks. Feature maps have min(base / side, width) channels, at least 8.
 
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
-    drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures.
-    Without `noise`, the style decides every detail. The discriminator judges by `judge_units` features, as many as the
+    drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures; without a
+    palette, nothing is. Without `noise`, the style decides every detail. The discriminator judges by `judge_units` features, as many as the
     last feature maps have channels if 0.
     """
 
@@ -41,8 +41,6 @@ class StyleGAN2Config:
             raise ValueError(f"palette must be 0 to 256 colours, not {self.palette}")
         if not 1 <= self.supersample <= 4:
             raise ValueError(f"supersample must be 1 to 4, not {self.supersample}")
-        if self.supersample > 1 and not self.palette:
-            raise ValueError("supersample enlarges the planes of a palette: give a palette, or supersample 1")
 
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
