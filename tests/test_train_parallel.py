@@ -67,6 +67,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(shapes: Path, tmp_path:
         "--quality-count",
         "16",
     ]
+    settings += ["--attribute-loss", "0", "--network.judge-units", "0"]
     settings += ["--augment", "adaptive", "--quality-kimg", "inf", "--kimg", "0.08", "--device", "cpu"]
     out = tmp_path / "two"
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -16,9 +16,9 @@ class StyleGAN2Config:
     """Sizes of both networks. Feature maps have min(base / side, width) channels, at least 8.
 
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
-    drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures; without a
-    palette, nothing is. Without `noise`, the style decides every detail. The discriminator judges by `judge_units` features, as many as the
-    last feature maps have channels if 0.
+    drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures. Without a
+    palette nothing is drawn larger. Without `noise`, the style decides every detail. The discriminator judges by
+    `judge_units` features, as many as the last feature maps have channels if 0.
     """
 
     z_dim: int = 128
