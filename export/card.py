@@ -79,7 +79,7 @@ Seeds 0 to {COLUMNS * ROWS - 1} in order, no attribute chosen, no truncation, no
 
 {citation}: {cfg.loss} loss, {penalty(cfg)},
 batch {cfg.batch}, learning rate {rate}, {cfg.precision}, an average of the weights with a half-life of up to
-{cfg.ema_kimg:g} kimg. {facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
+{cfg.ema_kimg:g} kimg. {begun(facts)}{facts.seen / 1000:.1f} kimg in {facts.seconds / 3600:.1f} hours.
 
 ## Use
 
@@ -114,6 +114,11 @@ half as many samples as real pictures.
 
 def mean(shares: dict[str, float]) -> str:
     return f"{np.mean(list(shares.values())):.2f}" if shares else ""
+
+
+def begun(facts: RunFacts) -> str:
+    """Whose weights the run began with, as a sentence; empty where they were random."""
+    return f"Begun with the weights of another run: {facts.init}. " if facts.init else ""
 
 
 def penalty(cfg: TrainConfig) -> str:

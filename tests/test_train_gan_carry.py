@@ -10,6 +10,7 @@ from tiny_run import ARCHITECTURES, ATTRIBUTES, NETWORK, TINY
 from torch import Tensor
 
 from export.bundle import export_bundle, load_trained, make_spec
+from export.card import begun
 from ganapp.contract import CHECKPOINT, START
 from ganapp.train.gan.carry import carry_over
 from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint, save_checkpoint
@@ -119,9 +120,16 @@ def test_a_run_begins_with_the_start_of_a_bundle(run: Path, shapes: Path, tmp_pa
     state = new_state(replace(cfg, seed=7), facts, CPU)
     said = carry_over(state, tmp_path / "w" / "shapes", cfg, facts)
     assert said == "shapes (cc0-1.0), 0.1 kimg"
+    assert said in begun(replace(facts, init=said)) and not begun(facts)
     for prefix, network in {"G_ema": state.G, "D": state.D}.items():
         for name, tensor in network.state_dict().items():
             assert torch.allclose(tensor, tensors[f"{prefix}.{name}"], rtol=2**-10, atol=1e-6), name
     assert (tmp_path / "w" / "shapes" / START).stat().st_size < (run / CHECKPOINT).stat().st_size / 5
     with pytest.raises(ValueError, match="neither a run nor a start"):
         carry_over(state, shapes, cfg, facts)
+
+
+def test_a_run_that_begins_with_one_that_began_with_another_tells_of_both(tmp_path: Path):
+    first = "apes (cc0-1.0), 40.0 kimg"
+    saved(tmp_path, TINY, replace(FACTS, init=first))
+    assert carry_over(new_state(TINY, FACTS, CPU), tmp_path, TINY, FACTS).endswith(f"12.3 kimg, begun with {first}")

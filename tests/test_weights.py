@@ -127,7 +127,7 @@ def test_the_shipped_models_are_there_whole(shipped: Library):
     assert not shipped.broken
     for name in SHIPPED:
         spec = shipped.spec(name)
-        assert spec.name == name and spec.channels == 4 and spec.training["kimg"] >= 300
+        assert spec.name == name and spec.channels == 4 and spec.training["kimg"] >= 100
         assert spec.training["licence"] == "cc0-1.0" and "DiceBear" in spec.training["statement"]
         for path in (WEIGHTS / name).iterdir():
             assert path.stat().st_size < 10_000_000

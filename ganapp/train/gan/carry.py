@@ -47,7 +47,8 @@ def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts)
     labels = f", {len(shared)} of {facts.num_labels} labels" if facts.num_labels else ""
     anew = f"; learnt anew: {', '.join(fresh)}" if fresh else ""
     log.info("%s: took %d of %d tensors%s%s", path, taken, taken + len(fresh), labels, anew)
-    return f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg"
+    before = f", begun with {old_facts.init}" if old_facts.init else ""
+    return f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg{before}"
 
 
 def checkpoint_of(init: Path) -> Path:
