@@ -71,6 +71,8 @@ def export_bundle(
     dataset = load_data(data, trained.facts) if data else None
     with published(out) as part:
         spec = make_spec(out.name, trained)
+        if dataset and not spec.examples:  # a run from before they were kept
+            spec = replace(spec, examples=dataset.examples())
         graphs = make_graphs(trained.G, spec)
 
         def attempt(precision: str) -> str:
@@ -167,6 +169,7 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
             "kimg": round(facts.seen / 1000, 1),
             **({"init": facts.init} if facts.init else {}),
         },
+        examples=facts.examples,
         measured={"noise": noise_shows(G, facts)} if G.noise_dim else {},
         palette=palette,
         supersample=network.supersample if palette else 1,

@@ -36,10 +36,11 @@ def write_card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFa
 def sheet_images(folder: Path, spec: GeneratorSpec) -> np.ndarray:
     """The images [N, H, W, C] of the sheet: a palette paints them larger, squares grow, others are as they are."""
     generator, seeds = open_generator(folder, [CPU]), range(COLUMNS * ROWS)
+    labels = spec.label_rows({}, seeds)
     if isinstance(generator, StyleGenerator) and paints(spec) and spec.resolution < PAINTED_SIDE:
-        painted = generator.paint(generator.map(z_from_seeds(seeds, spec.z_dim)))
+        painted = generator.paint(generator.map(z_from_seeds(seeds, spec.z_dim), labels))
         return np.stack([draw_planes(*picture, PAINTED_SIDE, spec.supersample) for picture in painted])
-    return upscale_nearest(np.stack(list(generator.generate(seeds))), max(1, SHEET_SIDE // spec.resolution))
+    return upscale_nearest(np.stack(list(generator.generate(seeds, labels))), max(1, SHEET_SIDE // spec.resolution))
 
 
 def card(folder: Path, spec: GeneratorSpec, cfg: TrainConfig, facts: RunFacts, taken: Taken) -> str:

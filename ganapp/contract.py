@@ -1,7 +1,7 @@
 """What export and serving agree on: file names, tensor names and the spec inside the ONNX metadata."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
@@ -23,6 +23,8 @@ MAX_LATENT = 4096
 MAX_LABELS = 4096
 MAX_COLOURS = 256
 MAX_SUPERSAMPLE = 4
+MAX_EXAMPLES = 256
+SPREAD = 2654435761  # neighbouring seeds, times this, fall far from each other (Knuth, TAOCP vol. 3, sec. 6.4)
 MIN_SCALE, MAX_SCALE = 2, 8
 MAX_RADIUS = 256
 
@@ -48,6 +50,8 @@ class GeneratorSpec:
     With `palette` K above 0, synthesis also gives `planes` and `colours` (0 to 1). A softmax over the first K planes
     says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. `images` is
     what they show when the planes are enlarged bilinearly by `supersample` and the picture is reduced by area.
+    `examples` are the labels of up to MAX_EXAMPLES training pictures, a value's number for each attribute, -1 where
+    unknown: what a request leaves open is taken from one of them.
     `measured` holds what export found out. `noise`: the most that another noise seed changes, in grey levels.
     `attributes`: for each attribute and value the share 0-1 of samples that show it when it is asked for alone, as a
     classifier reads them; `readable`: the share of real pictures with that value that it reads rightly.
@@ -65,6 +69,7 @@ class GeneratorSpec:
     training: dict[str, str | int | float] = field(default_factory=dict)
     palette: int = 0
     supersample: int = 1
+    examples: tuple[tuple[int, ...], ...] = ()
     measured: dict[str, Any] = field(default_factory=dict)
     version: int = VERSION
 
@@ -108,6 +113,25 @@ class GeneratorSpec:
             vector += [float(value == known) for known in values]
         return vector
 
+    def label_rows(self, chosen: Mapping[str, str], seeds: Sequence[int]) -> list[list[float]]:
+        """A vector [num_labels] for each seed: the `chosen` values, and an example's for the attributes left out.
+
+        The seed decides which example, so an image still depends on its seed and what was chosen. A network draws best
+        what it saw most, pictures with all attributes known. Without examples an attribute left out is all zeros.
+        Raises ValueError as `labels`.
+        """
+        vector = self.labels(chosen)
+        if not self.examples:
+            return [vector] * len(seeds)
+        wanted = {attribute: value for attribute, value in chosen.items() if value != ANY}
+        rows = []
+        for seed in seeds:
+            example = self.examples[(seed * SPREAD % 2**32) * len(self.examples) >> 32]
+            pairs = zip(self.attributes.items(), example, strict=True)
+            known = {attribute: values[number] for (attribute, values), number in pairs if number >= 0}
+            rows.append(self.labels({**known, **wanted}))
+        return rows
+
     def to_json(self) -> str:
         return json.dumps({"kind": "generator", **asdict(self)}, ensure_ascii=False)
 
@@ -126,6 +150,10 @@ class GeneratorSpec:
         _whole(values, "supersample", 1, MAX_SUPERSAMPLE)
         wanted = f"an object of lists of different strings, none of them {ANY!r}"
         _need(values, "attributes", _are_attributes(values.get("attributes", {})), wanted)
+        sizes = [len(known) for known in values.get("attributes", {}).values()]
+        wanted = f"up to {MAX_EXAMPLES} lists of a value's number for each attribute"
+        _need(values, "examples", _are_examples(values.get("examples", []), sizes), wanted)
+        values["examples"] = tuple(tuple(example) for example in values.get("examples", []))
         values["attributes"] = {name: tuple(known) for name, known in values.get("attributes", {}).items()}
         wanted = "an object: noise a number, attributes and readable shares from 0 to 1 by attribute and value"
         _need(values, "measured", _is_measured(values.get("measured", {}), values["attributes"]), wanted)
@@ -230,3 +258,16 @@ def _are_shares(shares: object, attributes: dict[str, tuple[str, ...]]) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_examples(examples: object, sizes: list[int]) -> bool:
+    return (
+        isinstance(examples, list)
+        and len(examples) <= MAX_EXAMPLES
+        and all(
+            isinstance(example, list)
+            and len(example) == len(sizes)
+            and all(type(number) is int and -1 <= number < size for number, size in zip(example, sizes, strict=True))
+            for example in examples
+        )
+    )

@@ -44,6 +44,8 @@ def test_an_unknown_attribute_or_value_is_named_with_the_known_ones(chosen: dict
         ("resolution", 10**6), ("resolution", "64"), ("channels", 2), ("channels", True), ("z_dim", -1),
         ("num_ws", None), ("noise_dim", 10**12), ("name", ""), ("version", 99), ("kind", "upscaler"),
         ("attributes", {"a": []}), ("attributes", {"a": ["x", "x"]}), ("attributes", {"a": ["any"]}),
+        ("examples", 3), ("examples", [[0]]), ("examples", [[0, 5]]), ("examples", [[0, -2]]),
+        ("examples", [[0, True]]), ("examples", [[0, 0]] * 257),
         ("version", True), ("version", 0), ("palette", -1), ("palette", 10**6), ("supersample", 0), ("measured", []),
         ("attributes", [1]), ("training", 3), ("pixel_size", 0), ("colour", "red"),
         ("measured", {"noise": "much"}), ("measured", {"noise": True}), ("measured", {"attributes": []}),
@@ -126,3 +128,29 @@ def test_a_models_noise_shows_from_two_grey_levels_on_or_where_nobody_measured_i
 @pytest.mark.parametrize(("channels", "planes"), [(3, 16), (4, 17)])
 def test_alpha_has_a_plane_of_its_own(channels: int, planes: int):
     assert GeneratorSpec("a", 64, channels, 8, 8, 10, 0, palette=16).num_planes == planes
+
+
+WITH_EXAMPLES = replace(SPEC, examples=((0, 1), (1, 0), (1, -1)))
+
+
+def test_what_is_left_open_is_taken_from_an_example_that_the_seed_decides():
+    rows = WITH_EXAMPLES.label_rows({}, range(60))
+    vectors = [SPEC.labels(chosen) for chosen in ({"body": "round", "hat": "yes"}, {"body": "tall", "hat": "no"})]
+    vectors.append(SPEC.labels({"body": "tall"}))
+    assert all(12 < rows.count(vector) < 28 for vector in vectors)
+    assert WITH_EXAMPLES.label_rows({}, [41, 7]) == [rows[41], rows[7]]
+
+
+def test_what_is_chosen_counts_before_an_example():
+    for row in WITH_EXAMPLES.label_rows({"hat": "yes", "body": "any"}, range(20)):
+        assert row[2:] == [0, 1] and sum(row[:2]) == 1
+    with pytest.raises(ValueError, match="hat"):
+        WITH_EXAMPLES.label_rows({"hat": "blue"}, [0])
+
+
+def test_without_examples_what_is_left_open_is_any():
+    assert SPEC.label_rows({"hat": "yes"}, [3, 4]) == [[0, 0, 0, 1]] * 2
+
+
+def test_examples_survive_the_way_into_a_graph():
+    assert GeneratorSpec.from_json(WITH_EXAMPLES.to_json()) == WITH_EXAMPLES

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from tiny_run import ATTRIBUTES, write_dataset
 
+from ganapp.contract import MAX_EXAMPLES
 from ganapp.data.dataset import encode_labels, load_dataset
 
 
@@ -82,3 +83,16 @@ def test_pictures_stay_with_the_host_where_a_gpu_has_too_little_room_for_them(
     free = 4 * dataset.pixels.nbytes - 1
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
     assert dataset.near(torch.device("cuda")) is dataset
+
+
+def test_examples_are_labels_of_pictures_by_number(tmp_path: Path):
+    dataset = load_dataset(write_dataset(tmp_path / "data"))
+    sizes = [len(values) for values in dataset.attributes.values()]
+    examples = dataset.examples()
+    assert len(examples) == len(dataset.labels) and len(set(examples)) > 1
+    for example, labels in zip(examples, dataset.labels, strict=True):
+        for number, block in zip(example, labels.split(sizes), strict=True):
+            assert block[number] == 1 if number >= 0 else not block.any()
+    few = replace(dataset, labels=dataset.labels.repeat(20, 1))
+    assert len(few.examples()) == MAX_EXAMPLES
+    assert replace(dataset, attributes={}).examples() == ()

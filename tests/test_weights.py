@@ -31,7 +31,8 @@ def shipped() -> Library:
 @pytest.fixture(scope="module")
 def drawn(shipped: Library) -> dict[str, np.ndarray]:
     """The images of SEEDS of each model, no attribute chosen."""
-    return {name: np.stack(list(shipped.generator(name).generate(SEEDS))) for name in SHIPPED}
+    rows = {name: shipped.spec(name).label_rows({}, SEEDS) for name in SHIPPED}
+    return {name: np.stack(list(shipped.generator(name).generate(SEEDS, rows[name]))) for name in SHIPPED}
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
@@ -172,5 +173,6 @@ def test_a_colour_asked_for_is_the_colour_drawn(name: str, attribute: str, spot:
 
 
 def ask(generator: StyleGenerator, labels: dict[str, str], count: int) -> np.ndarray:
-    ws = generator.map(z_from_seeds(range(count), generator.spec.z_dim), generator.spec.labels(labels))
+    rows = generator.spec.label_rows(labels, range(count))
+    ws = generator.map(z_from_seeds(range(count), generator.spec.z_dim), rows)
     return generator.synthesize(ws)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ganapp.contract import MAX_EXAMPLES
 from ganapp.models.device import sent
 from ganapp.pictures.alpha import premultiply
 
@@ -43,6 +44,15 @@ class Dataset:
         """Eight hex digits that change when a picture or a label does."""
         crc = zlib.crc32(self.labels.numpy(), zlib.crc32(self.pixels.numpy()))
         return f"{crc:08x}"
+
+    def examples(self) -> tuple[tuple[int, ...], ...]:
+        """The labels of MAX_EXAMPLES pictures at most, evenly spaced, as GeneratorSpec has them."""
+        if not self.attributes:
+            return ()
+        rows = torch.linspace(0, len(self.labels) - 1, min(MAX_EXAMPLES, len(self.labels))).long()
+        blocks = self.labels[rows].bool().split([len(values) for values in self.attributes.values()], 1)
+        numbers = [torch.where(block.any(1), block.int().argmax(1), -1) for block in blocks]
+        return tuple(tuple(row) for row in torch.stack(numbers, 1).tolist())
 
     def lopsidedness(self) -> float:
         """How far the mean picture is from its mirror image, in mean standard deviations of a pixel.

@@ -117,9 +117,11 @@ def grid(library: Library, record: Mix) -> Grid:
     generator = library.generator(record.model)
     assert isinstance(generator, StyleGenerator)  # the record's check made sure of it
     spec = generator.spec
-    labels = spec.labels(record.labels)
-    sources = generator.map(z_from_seeds(record.source_seeds, spec.z_dim), labels, record.psi)
-    destinations = generator.map(z_from_seeds(record.destination_seeds, spec.z_dim), labels, record.psi)
+
+    def styles(seeds: tuple[int, ...]) -> np.ndarray:
+        return generator.map(z_from_seeds(seeds, spec.z_dim), spec.label_rows(record.labels, seeds), record.psi)
+
+    sources, destinations = styles(record.source_seeds), styles(record.destination_seeds)
     mixed = mix(sources, destinations, record.layers)  # [D, S, num_ws, w_dim]
     rows = [sources, *(np.concatenate([here[None], row]) for here, row in zip(destinations, mixed, strict=True))]
     images = np.stack(list(of_styles(library, generator, np.concatenate(rows), record.noise_seed, record.size)))

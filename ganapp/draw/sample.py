@@ -62,7 +62,7 @@ class Picture:
 def images(library: Library, sample: Sample) -> Iterator[np.ndarray]:
     """The image uint8 [H, W, C] of each seed, drawn as it is taken. Raises BundleError for a broken model."""
     generator = library.generator(sample.model)
-    labels = generator.spec.labels(sample.labels)
+    labels = generator.spec.label_rows(sample.labels, sample.seeds())
     z = z_from_seeds(sample.seeds(), generator.spec.z_dim)
     if isinstance(generator, PlainGenerator):
         return of_latents(library, generator, z, labels, sample.psi, sample.size)
@@ -85,6 +85,7 @@ def encoded(library: Library, sample: Sample, records: list[Sample]) -> Iterator
     generator = library.generator(sample.model)
     assert isinstance(generator, StyleGenerator)  # only models with styles have palettes
     z = z_from_seeds(sample.seeds(), generator.spec.z_dim)
-    ws = generator.map(z, generator.spec.labels(sample.labels), sample.psi)
+    labels = generator.spec.label_rows(sample.labels, sample.seeds())
+    ws = generator.map(z, labels, sample.psi)
     for record, (planes, colours) in zip(records, generator.paint(ws, sample.noise_seed), strict=True):
         yield svg(planes, colours, f"{record.model}, seed {record.seed}", record.to_json()).encode()

@@ -30,7 +30,7 @@ from ganapp.pictures.alpha import Colour, as_rgb
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import contact_sheet, encode_png
 from ganapp.pictures.video import encode
-from ganapp.serve.generator import PlainGenerator
+from ganapp.serve.generator import PlainGenerator, StyleGenerator
 from ganapp.serve.library import Library
 
 MAX_KEYS = 32  # seeds of a walk
@@ -108,15 +108,16 @@ def frames(library: Library, record: Walk) -> np.ndarray:
     """The frames uint8 [N, H, W, C] of the walk. Raises BundleError for a broken model."""
     generator = library.generator(record.model)
     spec = generator.spec
-    labels = spec.labels(record.labels)
+    labels = np.array(spec.label_rows(record.labels, record.seeds), np.float32)
     z = z_from_seeds(record.seeds, spec.z_dim)
-    if isinstance(generator, PlainGenerator):
-        z = walk(z, record.frames, record.loop, slerp)
-        return np.stack(list(of_latents(library, generator, z, labels, record.psi, record.size)))
-    if record.space == "z":
-        ws = generator.map(walk(z, record.frames, record.loop, slerp), labels, record.psi)
-    else:
+    if isinstance(generator, StyleGenerator) and record.space == "w":
         ws = walk(generator.map(z, labels, record.psi), record.frames, record.loop, lerp)
+        return np.stack(list(of_styles(library, generator, ws, record.noise_seed, record.size)))
+    z = walk(z, record.frames, record.loop, slerp)
+    labels = walk(labels, record.frames, record.loop, lerp)
+    if isinstance(generator, PlainGenerator):
+        return np.stack(list(of_latents(library, generator, z, labels, record.psi, record.size)))
+    ws = generator.map(z, labels, record.psi)
     return np.stack(list(of_styles(library, generator, ws, record.noise_seed, record.size)))
 
 

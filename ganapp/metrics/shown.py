@@ -39,7 +39,8 @@ def of_samples(net: Classifier, generator: Generator, sizes: list[int]) -> Share
     found: Shares = {attribute: {} for attribute in spec.attributes}
     asked = [(i, attribute, value) for i, (attribute, all) in enumerate(spec.attributes.items()) for value in all]
     for i, attribute, value in tqdm(asked, "attributes", unit="value", disable=None, leave=False):
-        images = np.stack(list(generator.generate(range(SAMPLES), spec.labels({attribute: value}))))
+        seeds = range(SAMPLES)
+        images = np.stack(list(generator.generate(seeds, spec.label_rows({attribute: value}, seeds))))
         x = premultiply(images).round().astype(np.uint8) if spec.channels == 4 else images
         seen = read(net, shrink(torch.from_numpy(x).permute(0, 3, 1, 2)), sizes)[:, i]
         found[attribute][value] = share(seen == spec.attributes[attribute].index(value))

@@ -16,7 +16,8 @@ from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, open_session, run, 
 CHUNK = {CUDA: 32, CPU: 1}
 
 
-Labels = Sequence[float] | np.ndarray | None  # [N, num_labels], or [num_labels] for all rows; None is "any"
+# [N, num_labels], or one [num_labels] for all rows; None is "any"
+Labels = Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None
 Psi = float | Sequence[float] | np.ndarray  # [N], or one number for all rows
 
 

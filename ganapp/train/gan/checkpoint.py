@@ -18,7 +18,8 @@ BEST = "best.safetensors"  # the state whose samples came nearest to the real pi
 class RunFacts:
     """What a checkpoint says besides its tensors: the dataset it learnt from and how far it got.
 
-    `init` says whose weights the run began with, if not with random ones.
+    `init` says whose weights the run began with, if not with random ones; `examples` are labels of training pictures,
+    as GeneratorSpec has them.
     """
 
     dataset: str
@@ -33,6 +34,7 @@ class RunFacts:
     seen: int = 0
     seconds: float = 0.0
     init: str = ""
+    examples: tuple[tuple[int, ...], ...] = ()
 
     @property
     def num_labels(self) -> int:
@@ -62,6 +64,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainConfig, RunFact
         cfg = TrainConfig.from_json(metadata["config"])
         facts = json.loads(metadata["facts"])
         facts["attributes"] = {name: tuple(values) for name, values in facts["attributes"].items()}
+        facts["examples"] = tuple(tuple(example) for example in facts.get("examples", ()))
         return tensors, cfg, RunFacts(**facts)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a ganapp checkpoint ({error})") from None

@@ -139,4 +139,5 @@ def facts_of(dataset: Dataset) -> RunFacts:
         pixel_size=dataset.pixel_size,
         licence=dataset.licence,
         statement=dataset.statement,
+        examples=dataset.examples(),
     )
