@@ -24,6 +24,7 @@ MAX_LABELS = 4096
 MAX_COLOURS = 256
 MAX_SUPERSAMPLE = 4
 MAX_EXAMPLES = 256
+FEWEST = 8  # examples to take from: fewer would make the pictures of a narrow choice all alike
 SPREAD = 2654435761  # neighbouring seeds, times this, fall far from each other (Knuth, TAOCP vol. 3, sec. 6.4)
 MIN_SCALE, MAX_SCALE = 2, 8
 MAX_RADIUS = 256
@@ -116,21 +117,28 @@ class GeneratorSpec:
     def label_rows(self, chosen: Mapping[str, str], seeds: Sequence[int]) -> list[list[float]]:
         """A vector [num_labels] for each seed: the `chosen` values, and an example's for the attributes left out.
 
-        The seed decides which example, so an image still depends on its seed and what was chosen. A network draws best
-        what it saw most, pictures with all attributes known. Without examples an attribute left out is all zeros.
+        The seed decides which example, among those that agree with the choice, so an image still depends on its seed
+        and what was chosen. A network draws best what it saw most: pictures with all attributes known, and values that
+        go together. Without examples an attribute left out is all zeros.
         Raises ValueError as `labels`.
         """
         vector = self.labels(chosen)
         if not self.examples:
             return [vector] * len(seeds)
         wanted = {attribute: value for attribute, value in chosen.items() if value != ANY}
-        rows = []
-        for seed in seeds:
-            example = self.examples[(seed * SPREAD % 2**32) * len(self.examples) >> 32]
+        pool = self._agreeing(wanted)
+        picked = [pool[(seed * SPREAD % 2**32) * len(pool) >> 32] for seed in seeds]
+        return [self.labels({**example, **wanted}) for example in picked]
+
+    def _agreeing(self, wanted: Mapping[str, str]) -> list[dict[str, str]]:
+        """The examples, values by attribute, that have most of the `wanted` values, but FEWEST at least."""
+        known = []
+        for example in self.examples:
             pairs = zip(self.attributes.items(), example, strict=True)
-            known = {attribute: values[number] for (attribute, values), number in pairs if number >= 0}
-            rows.append(self.labels({**known, **wanted}))
-        return rows
+            known.append({attribute: values[number] for (attribute, values), number in pairs if number >= 0})
+        alike = [len(wanted.items() & example.items()) for example in known]
+        enough = sorted(alike, reverse=True)[min(FEWEST, len(alike)) - 1]
+        return [example for example, count in zip(known, alike, strict=True) if count >= enough]
 
     def to_json(self) -> str:
         return json.dumps({"kind": "generator", **asdict(self)}, ensure_ascii=False)

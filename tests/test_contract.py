@@ -148,6 +148,15 @@ def test_what_is_chosen_counts_before_an_example():
         WITH_EXAMPLES.label_rows({"hat": "blue"}, [0])
 
 
+def test_an_example_that_agrees_with_the_choice_is_taken_while_there_are_enough():
+    """Values that go together stay together: here only the tall have no hat."""
+    twelve = replace(SPEC, examples=((0, 1),) * 12 + ((1, 0),) * 12)
+    assert twelve.label_rows({"body": "tall"}, range(30)) == [SPEC.labels({"body": "tall", "hat": "no"})] * 30
+    few = replace(SPEC, examples=((0, 1),) * 12 + ((1, 0),) * 3)
+    hats = [row[2:] for row in few.label_rows({"body": "tall"}, range(30))]
+    assert [1, 0] in hats and [0, 1] in hats
+
+
 def test_without_examples_what_is_left_open_is_any():
     assert SPEC.label_rows({"hat": "yes"}, [3, 4]) == [[0, 0, 0, 1]] * 2
 
