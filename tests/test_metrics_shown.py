@@ -22,11 +22,11 @@ class Copyist:
         self.spec = GeneratorSpec("shapes", 16, 4, 8, attributes=ATTRIBUTES, **sizes)
         self.dataset = dataset
 
-    def generate(self, seeds: Sequence[int], labels: Sequence[float]) -> Iterator[np.ndarray]:
-        blue, red, *shape = labels
-        wanted = torch.tensor([blue or red, 0, *shape])
-        [rows] = torch.where((self.dataset.labels >= wanted).all(1))
-        yield from real_images(self.dataset, rows[[seed % len(rows) for seed in seeds]])
+    def generate(self, seeds: Sequence[int], labels: Sequence[Sequence[float]]) -> Iterator[np.ndarray]:
+        for seed, (blue, red, *shape) in zip(seeds, labels, strict=True):
+            wanted = torch.tensor([blue or red, 0, *shape])
+            [rows] = torch.where((self.dataset.labels >= wanted).all(1))
+            yield from real_images(self.dataset, rows[[seed % len(rows)]])
 
 
 @pytest.fixture(scope="module")
