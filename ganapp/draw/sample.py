@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ganapp.contract import GeneratorSpec
 from ganapp.draw.records import RECORD_KEY, Models, Record, a_model, a_noise_seed, a_psi, parameter, some_labels, whole
 from ganapp.draw.render import SVG, a_size_or_svg, check_pixels, of_latents, of_styles
 from ganapp.latents import MAX_SEED, z_from_seeds
@@ -62,11 +63,15 @@ class Picture:
 def images(library: Library, sample: Sample) -> Iterator[np.ndarray]:
     """The image uint8 [H, W, C] of each seed, drawn as it is taken. Raises BundleError for a broken model."""
     generator = library.generator(sample.model)
-    labels = generator.spec.label_rows(sample.labels, sample.seeds())
-    z = z_from_seeds(sample.seeds(), generator.spec.z_dim)
+    z, labels = latents(generator.spec, sample)
     if isinstance(generator, PlainGenerator):
         return of_latents(library, generator, z, labels, sample.psi, sample.size)
     return of_styles(library, generator, generator.map(z, labels, sample.psi), sample.noise_seed, sample.size)
+
+
+def latents(spec: GeneratorSpec, sample: Sample) -> tuple[np.ndarray, list[list[float]]]:
+    """z [N, z_dim] and labels [N, num_labels] of the seeds."""
+    return z_from_seeds(sample.seeds(), spec.z_dim), spec.label_rows(sample.labels, sample.seeds())
 
 
 def pictures(library: Library, sample: Sample) -> Iterator[Picture]:
@@ -84,8 +89,6 @@ def encoded(library: Library, sample: Sample, records: list[Sample]) -> Iterator
         return
     generator = library.generator(sample.model)
     assert isinstance(generator, StyleGenerator)  # only models with styles have palettes
-    z = z_from_seeds(sample.seeds(), generator.spec.z_dim)
-    labels = generator.spec.label_rows(sample.labels, sample.seeds())
-    ws = generator.map(z, labels, sample.psi)
+    ws = generator.map(*latents(generator.spec, sample), sample.psi)
     for record, (planes, colours) in zip(records, generator.paint(ws, sample.noise_seed), strict=True):
         yield svg(planes, colours, f"{record.model}, seed {record.seed}", record.to_json()).encode()

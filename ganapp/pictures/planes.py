@@ -16,8 +16,8 @@ def draw_planes(planes: np.ndarray, colours: np.ndarray, size: int, supersample:
     A softmax over the first K planes says how much of each colour shows where; a plane after them is alpha's logit.
     The planes are enlarged by cubic convolution, so an edge, where two planes are equal, is a smooth curve at any size.
     Their values grow with the size, so an edge stays about one pixel wide; up to SMOOTHED pixels it is drawn twice as
-    large and reduced by area, as a smooth edge needs. A network that learnt with `supersample`
-    drew so many times larger, by bilinear enlargement, and reduced the picture by area; so does this at its size.
+    large and reduced by area, as a smooth edge needs. A network that learnt with `supersample` drew so many times
+    larger, by bilinear enlargement, and reduced the picture by area; so does this at its size.
     """
     count, own = len(colours), planes.shape[-1]
     learnt = own * supersample  # pixels a side at which the softmax was taken in training
