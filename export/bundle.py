@@ -173,6 +173,7 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
         measured={"noise": noise_shows(G, facts)} if G.noise_dim else {},
         palette=palette,
         supersample=network.supersample if palette else 1,
+        plane_scale=network.plane_scale if palette else 1,
     )
 
 

@@ -39,7 +39,9 @@ def sheet_images(folder: Path, spec: GeneratorSpec) -> np.ndarray:
     labels = spec.label_rows({}, seeds)
     if isinstance(generator, StyleGenerator) and paints(spec) and spec.resolution < PAINTED_SIDE:
         painted = generator.paint(generator.map(z_from_seeds(seeds, spec.z_dim), labels))
-        return np.stack([draw_planes(*picture, PAINTED_SIDE, spec.supersample) for picture in painted])
+        return np.stack(
+            [draw_planes(*picture, PAINTED_SIDE, spec.supersample, spec.plane_scale) for picture in painted]
+        )
     return upscale_nearest(np.stack(list(generator.generate(seeds, labels))), max(1, SHEET_SIDE // spec.resolution))
 
 
@@ -139,7 +141,7 @@ def use(spec: GeneratorSpec) -> str:
     noise = f" and `noise` [N, {spec.noise_dim}]" if spec.noise_dim else ""
     ws = f"`ws` [N, {spec.num_ws}, {spec.w_dim}]"
     painted = (
-        f" It also gives `planes` [N, {spec.num_planes}, {spec.resolution}, {spec.resolution}]\n"
+        f" It also gives `planes` [N, {spec.num_planes}, {spec.plane_side}, {spec.plane_side}]\n"
         f"and `colours` [N, {spec.palette}, 3], from which the picture can be drawn at any size."
     )
     return (

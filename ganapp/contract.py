@@ -11,7 +11,7 @@ READABLE = (1, 2)  # in version 1 a mapping graph takes one psi [1] for all rows
 
 MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim]
 SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
-# ... and, of a model with a palette of K colours, planes [N, K or K + 1, H, W], colours [N, K, 3]
+# ... and, of a model with a palette of K colours, planes [N, K or K + 1, h, w], colours [N, K, 3]
 GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images, of a model without a style space
 UPSCALER = "upscaler.onnx"  # images uint8 [N, H, W, 3] -> enlarged uint8 [N, H * scale, W * scale, 3]
 CARD = "README.md"
@@ -23,6 +23,7 @@ MAX_LATENT = 4096
 MAX_LABELS = 4096
 MAX_COLOURS = 256
 MAX_SUPERSAMPLE = 4
+MAX_PLANE_SCALE = 4
 MAX_EXAMPLES = 256
 FEWEST = 8  # examples to take from: fewer would make the pictures of a narrow choice all alike
 SPREAD = 2654435761  # neighbouring seeds, times this, fall far from each other (Knuth, TAOCP vol. 3, sec. 6.4)
@@ -49,8 +50,9 @@ class GeneratorSpec:
     statement, kimg, architecture.
 
     With `palette` K above 0, synthesis also gives `planes` and `colours` (0 to 1). A softmax over the first K planes
-    says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. `images` is
-    what they show when the planes are enlarged bilinearly by `supersample` and the picture is reduced by area.
+    says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. A plane's
+    side is the resolution divided by `plane_scale`. `images` is what the planes show when they are enlarged bilinearly
+    by `plane_scale` * `supersample` and the picture is reduced by area, by `supersample`.
     `examples` are the labels of up to MAX_EXAMPLES training pictures, a value's number for each attribute, -1 where
     unknown: what a request leaves open is taken from one of them.
     `measured` holds what export found out. `noise`: the most that another noise seed changes, in grey levels.
@@ -70,6 +72,7 @@ class GeneratorSpec:
     training: dict[str, str | int | float] = field(default_factory=dict)
     palette: int = 0
     supersample: int = 1
+    plane_scale: int = 1
     examples: tuple[tuple[int, ...], ...] = ()
     measured: dict[str, Any] = field(default_factory=dict)
     version: int = VERSION
@@ -78,6 +81,10 @@ class GeneratorSpec:
     def num_planes(self) -> int:
         """How many planes a palette is painted with, alpha's among them; 0 without a palette."""
         return self.palette + self.channels - 3 if self.palette else 0
+
+    @property
+    def plane_side(self) -> int:
+        return self.resolution // self.plane_scale
 
     @property
     def num_labels(self) -> int:
@@ -156,6 +163,9 @@ class GeneratorSpec:
         _whole(values, "pixel_size", 1, values["resolution"])
         _whole(values, "palette", 0, MAX_COLOURS)
         _whole(values, "supersample", 1, MAX_SUPERSAMPLE)
+        _whole(values, "plane_scale", 1, MAX_PLANE_SCALE)
+        divides = values["resolution"] % values.get("plane_scale", 1) == 0
+        _need(values, "plane_scale", divides, "a divisor of the resolution")
         wanted = f"an object of lists of different strings, none of them {ANY!r}"
         _need(values, "attributes", _are_attributes(values.get("attributes", {})), wanted)
         sizes = [len(known) for known in values.get("attributes", {}).values()]

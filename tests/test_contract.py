@@ -46,7 +46,8 @@ def test_an_unknown_attribute_or_value_is_named_with_the_known_ones(chosen: dict
         ("attributes", {"a": []}), ("attributes", {"a": ["x", "x"]}), ("attributes", {"a": ["any"]}),
         ("examples", 3), ("examples", [[0]]), ("examples", [[0, 5]]), ("examples", [[0, -2]]),
         ("examples", [[0, True]]), ("examples", [[0, 0]] * 257),
-        ("version", True), ("version", 0), ("palette", -1), ("palette", 10**6), ("supersample", 0), ("measured", []),
+        ("version", True), ("version", 0), ("palette", -1), ("palette", 10**6), ("supersample", 0),
+        ("plane_scale", 0), ("plane_scale", 3), ("measured", []),
         ("attributes", [1]), ("training", 3), ("pixel_size", 0), ("colour", "red"),
         ("measured", {"noise": "much"}), ("measured", {"noise": True}), ("measured", {"attributes": []}),
         ("measured", {"attributes": {"wings": {}}}), ("measured", {"attributes": {"hat": {"maybe": 0.5}}}),
@@ -96,7 +97,7 @@ def test_what_is_no_spec_is_a_bundle_error(text: str, spec: type[GeneratorSpec |
 
 def test_a_spec_of_version_1_is_read_without_a_palette():
     record = json.loads(SPEC.to_json()) | {"version": 1}
-    for name in ("palette", "supersample", "measured"):
+    for name in ("palette", "supersample", "plane_scale", "measured"):
         del record[name]
     spec = GeneratorSpec.from_json(json.dumps(record))
     assert (spec.version, spec.palette, spec.num_planes, spec.measured) == (1, 0, 0, {})

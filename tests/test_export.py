@@ -118,13 +118,14 @@ def test_the_planes_and_colours_of_a_palette_draw_its_images(name: str, shapes: 
     export_bundle(tmp_path / "run", tmp_path / "w" / name)
     served = open_generator(tmp_path / "w" / name)
     spec, factor = served.spec, served.spec.supersample
-    assert (spec.palette, factor) == (6, 2 if "super" in name else 1)
+    coarse = "super" in name
+    assert (spec.palette, factor, spec.plane_scale) == ((6, 2, 2) if coarse else (6, 1, 1))
     graph = ort.InferenceSession(tmp_path / "w" / name / SYNTHESIS, providers=[CPU])
     ws = served.map(z_from_seeds(range(3), spec.z_dim))
     images, planes, colours = graph.run(["images", "planes", "colours"], {"ws": ws})
-    assert planes.shape == (3, 7, 16, 16) and colours.shape == (3, 6, 3)
-    if factor > 1:
-        planes = F.interpolate(torch.from_numpy(planes), scale_factor=2.0, mode="bilinear").numpy()
+    assert planes.shape == (3, 7, *[8 if coarse else 16] * 2) and colours.shape == (3, 6, 3)
+    if coarse:
+        planes = F.interpolate(torch.from_numpy(planes), scale_factor=4.0, mode="bilinear").numpy()
     shares = np.exp(planes[:, :6] - planes[:, :6].max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
     alpha = 1 / (1 + np.exp(-planes[:, 6:]))  # [N, 1, H, W]

@@ -35,6 +35,23 @@ def test_any_two_sizes_agree_when_the_larger_is_reduced(large: int, small: int, 
     assert psnr(resize(images[0], (small, small), Image.Resampling.BOX), images[1]) > 30
 
 
+@pytest.mark.parametrize(("supersample", "plane_scale"), [(1, 2), (2, 2), (1, 4)])
+def test_at_its_own_size_a_picture_of_coarser_planes_is_that_of_planes_enlarged_bilinearly(
+    supersample: int, plane_scale: int
+):
+    planes, paints = smooth(4), colours(3)
+    own = SIDE * plane_scale
+    enlarging = interpolation(SIDE, own * supersample, linear)
+    fine = (enlarging @ planes @ enlarging.T).astype(np.float32)
+    wanted = draw_planes(fine, paints, own * supersample)
+    if supersample > 1:
+        wanted = resize(wanted, (own, own), Image.Resampling.BOX)
+    found = draw_planes(planes, paints, own, supersample, plane_scale)
+    assert np.abs(premultiplied(found) - premultiplied(wanted)).max() <= 2
+    other = draw_planes(planes, paints, own * 2, supersample, plane_scale)
+    assert psnr(resize(other, (own, own), Image.Resampling.BOX), found) > 30
+
+
 def test_sizes_of_another_picture_do_not_agree():
     one, other = (draw_planes(smooth(5, seed), colours(5), 64) for seed in (0, 2))
     assert psnr(one, other) < 20

@@ -11,6 +11,7 @@ from ganapp.models.layers import minibatch_stddev, to_picture
 from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, Palette, StyleGAN2Config
 
 SIZES = [2, 2]
+PAINT = StyleGAN2Config(w_dim=4, palette=5)
 
 
 def make(resolution: int = 16, channels: int = 4, num_labels: int = 4) -> Generator:
@@ -89,7 +90,7 @@ def test_the_discriminator_hears_the_labels():
 
 def test_where_a_plane_wins_a_picture_has_exactly_its_colour():
     torch.manual_seed(0)
-    palette, w = Palette(5, 1, w_dim=4), torch.randn(2, 4)
+    palette, w = Palette(PAINT), torch.randn(2, 4)
     winner = torch.randint(0, 5, [2, 8, 8])
     planes = torch.nn.functional.one_hot(winner, 5).permute(0, 3, 1, 2) * 10.0
     colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))  # [2, 3, 5]
@@ -98,7 +99,7 @@ def test_where_a_plane_wins_a_picture_has_exactly_its_colour():
 
 
 def test_a_blend_lies_between_the_colours_and_alpha_passes_through():
-    palette, w = Palette(5, 1, w_dim=4), torch.randn(2, 4)
+    palette, w = Palette(PAINT), torch.randn(2, 4)
     planes = torch.randn(2, 6, 8, 8)
     out = palette(planes, w)
     colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))[..., None, None]
@@ -117,7 +118,7 @@ def test_without_noise_there_is_no_noise_input_and_nothing_of_it_is_learnt():
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_palette_of_extreme_colours_gives_finite_gradients(precision: torch.dtype):
-    palette, w = Palette(3, 1, w_dim=4), torch.full((4, 4), 100.0)
+    palette, w = Palette(replace(PAINT, palette=3)), torch.full((4, 4), 100.0)
     planes = torch.randn(4, 3, 8, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
         torch.sigmoid(palette(planes, w)).sum().backward()
@@ -126,7 +127,7 @@ def test_a_palette_of_extreme_colours_gives_finite_gradients(precision: torch.dt
 
 
 def test_supersampled_a_picture_is_the_area_average_of_one_drawn_larger():
-    small, large = Palette(5, 2, w_dim=4), Palette(5, 1, w_dim=4)
+    small, large = Palette(replace(PAINT, supersample=2)), Palette(PAINT)
     large.load_state_dict(small.state_dict())
     planes, w = torch.randn(2, 6, 8, 8), torch.randn(2, 4)
     doubled = F.interpolate(planes, scale_factor=2.0, mode="bilinear")
@@ -136,7 +137,7 @@ def test_supersampled_a_picture_is_the_area_average_of_one_drawn_larger():
 
 
 def test_supersampled_where_nothing_shows_a_colour_is_still_a_mean_of_colours():
-    palette, w = Palette(5, 2, w_dim=4), torch.randn(2, 4)
+    palette, w = Palette(replace(PAINT, supersample=2)), torch.randn(2, 4)
     planes = torch.randn(2, 6, 8, 8)
     planes[:, 5:] = -100.0
     planes.requires_grad_(True)
@@ -161,9 +162,46 @@ def test_a_picture_is_drawn_once_to_four_times_as_large(supersample: int):
         StyleGAN2Config(palette=3, supersample=supersample)
 
 
-def test_without_a_palette_nothing_is_drawn_larger():
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(("plane_scale", "supersample"), [(2, 1), (2, 2), (4, 1)])
+def test_coarser_planes_draw_the_same_picture_as_planes_enlarged_beforehand(
+    plane_scale: int, supersample: int, channels: int
+):
+    cfg = replace(PAINT, plane_scale=plane_scale, supersample=supersample)
+    coarse, fine = Palette(cfg), Palette(replace(cfg, plane_scale=1))
+    fine.load_state_dict(coarse.state_dict())
+    planes, w = torch.randn(2, 5 + channels - 3, 8, 8), torch.randn(2, 4)
+    found = coarse(planes, w)
+    assert found.shape == (2, channels, 8 * plane_scale, 8 * plane_scale)
+    if supersample == 1:  # one bilinear enlargement is not two in a row
+        larger = F.interpolate(planes, scale_factor=float(plane_scale), mode="bilinear")
+        assert torch.allclose(found, fine(larger, w), atol=1e-5)
+
+
+@pytest.mark.parametrize("plane_scale", [1, 2, 4])
+def test_a_generator_of_coarser_planes_stops_at_their_side_and_the_judge_sees_the_whole_picture(plane_scale: int):
+    cfg = replace(NETWORK, palette=3, noise=False, plane_scale=plane_scale)
+    G, D = Generator(cfg, 32, 4, 0), Discriminator(cfg, 32, 4, 0)
+    z = torch.randn(4, NETWORK.z_dim)
+    assert G.synthesis.planes(G.mapping(z, z[:, :0])[:, None].expand(-1, G.num_ws, -1), z[:, :0]).shape[-1] == (
+        32 // plane_scale
+    )
+    x = G(z, z[:, :0], z[:, :0])
+    assert x.shape == (4, 4, 32, 32)
+    [gradient] = torch.autograd.grad(D(x, z[:, :0]).sum(), x)
+    assert (gradient != 0).flatten(2).all(2).all()  # every pixel counts
+
+
+@pytest.mark.parametrize("plane_scale", [0, 3, 8])
+def test_planes_have_the_pictures_side_a_half_or_a_quarter_of_it(plane_scale: int):
+    with pytest.raises(ValueError, match="plane_scale"):
+        StyleGAN2Config(palette=3, plane_scale=plane_scale)
+
+
+@pytest.mark.parametrize("setting", ["supersample", "plane_scale"])
+def test_without_a_palette_nothing_is_drawn_larger(setting: str):
     """So --network.palette 0 turns the palette of a preset off by itself."""
-    networks = [Generator(replace(NETWORK, palette=0, supersample=n), 16, 4, 0) for n in (1, 2)]
+    networks = [Generator(replace(NETWORK, palette=0, **{setting: n}), 16, 4, 0) for n in (1, 2)]
     networks[1].load_state_dict(networks[0].state_dict())
     z = torch.randn(2, NETWORK.z_dim)
     pictures = [G(z, z[:, :0], torch.zeros(2, G.noise_dim)) for G in networks]
@@ -194,8 +232,10 @@ def test_every_size_that_is_chosen_shapes_the_networks(name: str):
 
 
 def test_every_setting_of_the_network_has_a_test_here():
-    """Of `supersample` above, and of `mapping_lr` below."""
-    assert SHAPES.keys() | {"supersample", "mapping_lr"} == {field.name for field in fields(StyleGAN2Config)}
+    """Of `supersample` and `plane_scale` above, and of `mapping_lr` below."""
+    assert SHAPES.keys() | {"supersample", "plane_scale", "mapping_lr"} == {
+        field.name for field in fields(StyleGAN2Config)
+    }
 
 
 def test_a_discriminator_judges_by_as_many_features_as_it_is_told_and_else_by_as_many_as_its_channels():

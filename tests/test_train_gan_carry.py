@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny_run import ARCHITECTURES, ATTRIBUTES, NETWORK, TINY
 from torch import Tensor
 
@@ -85,6 +86,23 @@ def test_what_does_not_fit_begins_anew_and_is_named(tmp_path: Path, caplog: pyte
     assert torch.equal(state.D.fc.weight, fresh.D.fc.weight) and torch.equal(state.D.embed.weight, fresh.D.embed.weight)
     anew = "D.fc.weight, D.fc.bias, D.out.weight, D.embed.weight, D.embed.bias, D.classifier.weight, D.classifier.bias"
     assert caplog.messages[0].endswith(f"learnt anew: {anew}")
+
+
+@pytest.mark.parametrize("plane_scale", [2, 4])
+def test_for_larger_pictures_of_the_same_planes_all_is_taken_and_judged_as_before(plane_scale: int, tmp_path: Path):
+    network = replace(NETWORK, palette=6, noise=False)
+    cfg = replace(TINY, network=network)
+    old = saved(tmp_path, cfg)
+    larger = replace(cfg, network=replace(network, plane_scale=plane_scale))
+    state = new_state(larger, replace(FACTS, resolution=16 * plane_scale), CPU)
+    carry_over(state, tmp_path, larger, replace(FACTS, resolution=16 * plane_scale))
+    x, labels = torch.rand(8, 4, 16 * plane_scale, 16 * plane_scale), torch.zeros(8, 4)
+    labels[:, 1] = 1
+    assert torch.allclose(state.D(x, labels), old.D(F.avg_pool2d(x, plane_scale), labels), atol=1e-4)
+    z = torch.randn(2, 16)
+    pictures = [s.G(z, labels[:2], z[:, :0]) for s in (old, state)]
+    larger = F.interpolate(pictures[0], scale_factor=float(plane_scale), mode="bilinear")
+    assert (pictures[1] - larger).abs().mean() < 0.1 * pictures[0].std()
 
 
 def test_another_architecture_and_sizes_of_which_none_fits_are_refused_with_a_remedy(tmp_path: Path):

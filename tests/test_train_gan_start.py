@@ -278,6 +278,7 @@ def test_a_palette_of_pixel_art_is_not_drawn_larger(tmp_path: Path):
         (data / "dataset.json").write_text(json.dumps({**record, "pixel_size": pixel_size}))
         out = tmp_path / f"run{pixel_size}"
         train(data, out, soft, Budget(kimg=0.008), device="cpu")
-        assert load_checkpoint(out / CHECKPOINT)[1].network.supersample == supersample
+        network = load_checkpoint(out / CHECKPOINT)[1].network
+        assert (network.supersample, network.plane_scale) == (supersample, supersample)
         train(data, out, soft, Budget(kimg=0.016), resume=True, device="cpu")  # the same settings go on
         assert load_checkpoint(out / CHECKPOINT)[2].seen == 16

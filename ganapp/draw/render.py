@@ -79,7 +79,8 @@ def of_styles(
     if size == OWN or not paints(spec):
         return sized(library, spec, generator.stream(ws, noise_seed), size)
     painted = generator.paint(ws, noise_seed)
-    return (draw_planes(planes, colours, side_of(spec, size), spec.supersample) for planes, colours in painted)
+    side = side_of(spec, size)
+    return (draw_planes(*picture, side, spec.supersample, spec.plane_scale) for picture in painted)
 
 
 def of_latents(

@@ -16,8 +16,9 @@ class StyleGAN2Config:
     """Sizes of both networks. Feature maps have min(base / side, width) channels, at least 8.
 
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
-    drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures. Without a
-    palette nothing is drawn larger. Without `noise`, the style decides every detail. The discriminator judges by
+    drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures. Its planes
+    have 1 / `plane_scale` of the picture's side, and what the discriminator works with is as much smaller. Without a
+    palette there is nothing to draw larger, and both are 1. Without `noise`, the style decides every detail. The discriminator judges by
     `judge_units` features, as many as the last feature maps have channels if 0.
     """
 
@@ -29,6 +30,7 @@ class StyleGAN2Config:
     base: int = 1536
     palette: int = 0
     supersample: int = 1
+    plane_scale: int = 1
     noise: bool = True
     judge_units: int = 0
 
@@ -41,9 +43,15 @@ class StyleGAN2Config:
             raise ValueError(f"palette must be 0 to 256 colours, not {self.palette}")
         if not 1 <= self.supersample <= 4:
             raise ValueError(f"supersample must be 1 to 4, not {self.supersample}")
+        if self.plane_scale not in (1, 2, 4):
+            raise ValueError(f"plane_scale must be 1, 2 or 4, not {self.plane_scale}")
 
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
+
+    def drawn_from(self, resolution: int) -> int:
+        """The side of the planes that a picture is drawn from; without a palette, of the picture itself."""
+        return resolution // self.plane_scale if self.palette else resolution
 
 
 class ModulatedConv(nn.Module):
@@ -97,7 +105,7 @@ class SynthesisLayer(nn.Module):
 
 
 class Palette(nn.Module):
-    """Planes [N, K (+ 1), H, W] and the last style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
+    """Planes [N, K (+ 1), h, w] and the last style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
 
     The style decides the colours, and a softmax over the planes decides which colour shows where. Where one wins, the
     area is flat without any effort, as in flat art; edges and shades are blends. An alpha plane passes through.
@@ -105,10 +113,10 @@ class Palette(nn.Module):
 
     SHARPNESS = 4.0  # of the softmax, so that logits of an ordinary size let one colour win
 
-    def __init__(self, count: int, supersample: int, w_dim: int):
+    def __init__(self, cfg: StyleGAN2Config):
         super().__init__()
-        self.count, self.supersample = count, supersample
-        self.colours = Linear(w_dim, count * 3)
+        self.count, self.supersample, self.enlarged = cfg.palette, cfg.supersample, cfg.plane_scale * cfg.supersample
+        self.colours = Linear(cfg.w_dim, self.count * 3)
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
         painted, alpha = planes.split([self.count, planes.shape[1] - self.count], 1)
@@ -117,14 +125,15 @@ class Palette(nn.Module):
         shares = torch.softmax(logits, 3)  # [N, H, W, K]
         mixed = shares.flatten(1, 2) @ self.mixed_from(w).transpose(1, 2)  # [N, H * W, 3]
         mixed = mixed.float().transpose(1, 2).unflatten(2, shares.shape[1:3])
+        alpha = self.enlarge(alpha) if alpha.shape[1] else mixed[:, :0]
         if self.supersample > 1:
-            mixed, alpha = self.reduce(mixed, self.enlarge(alpha) if alpha.shape[1] else alpha)
+            mixed, alpha = self.reduce(mixed, alpha)
         return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
 
     def enlarge(self, planes: Tensor) -> Tensor:
-        if self.supersample == 1:
+        if self.enlarged == 1:
             return planes
-        return F.interpolate(planes, scale_factor=float(self.supersample), mode="bilinear", align_corners=False)
+        return F.interpolate(planes, scale_factor=float(self.enlarged), mode="bilinear", align_corners=False)
 
     def mixed_from(self, w: Tensor) -> Tensor:
         """The colours [N, 3, K], in [0, 1], that the style w [N, w_dim] chooses."""
@@ -133,7 +142,8 @@ class Palette(nn.Module):
     def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Colours in [0, 1] and alpha's logits, both reduced by area; colours are weighted by alpha."""
         if not alpha.shape[1]:
-            return F.avg_pool2d(mixed, self.supersample), alpha
+            mixed = F.avg_pool2d(mixed, self.supersample)
+            return mixed, mixed[:, :0]
         shown = torch.sigmoid(alpha) + 1e-3  # where nothing shows, colours are their plain mean
         mixed = F.avg_pool2d(mixed * shown, self.supersample) / F.avg_pool2d(shown, self.supersample)
         return mixed, torch.logit(F.avg_pool2d(torch.sigmoid(alpha), self.supersample), 1e-4)
@@ -147,7 +157,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int):
         super().__init__()
-        self.sides = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
+        self.sides = [2**i for i in range(2, int(math.log2(cfg.drawn_from(resolution))) + 1)]
         self.layer_sides = [4, *(side for side in self.sides[1:] for _ in range(2))]
         self.num_ws = len(self.layer_sides) + 1  # the last ToRGB has a style of its own
         self.noise_dim = sum(side**2 for side in self.layer_sides) if cfg.noise else 0
@@ -162,7 +172,7 @@ class Synthesis(nn.Module):
             ModulatedConv(cfg.features(side), planes, cfg.w_dim, 1, demodulate=False) for side in self.sides
         )
         self.rgb_bias = nn.Parameter(torch.zeros(planes))
-        self.palette = Palette(cfg.palette, cfg.supersample, cfg.w_dim) if cfg.palette else None
+        self.palette = Palette(cfg) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, H, W]."""
@@ -230,18 +240,19 @@ class Discriminator(nn.Module):
     """x [N, C, H, W] in [-1, 1] and labels [N, num_labels] -> logits [N]; positive means real.
 
     Labels enter by projection (Miyato & Koyama 2018, arXiv:1802.05637); a classifier can be added. The stem trades
-    the finest scale for channels (pixel unshuffle), which halves the cost of a step.
+    the finest scales for channels (pixel unshuffle), down to half the side of the generator's last feature maps.
     """
 
     def __init__(self, cfg: StyleGAN2Config, resolution: int, channels: int, num_labels: int):
         super().__init__()
-        side = resolution // 2
+        side = max(4, cfg.drawn_from(resolution) // 2)
+        self.unshuffled = resolution // side
+        self.stem = Conv(channels * self.unshuffled**2, cfg.features(side), 3)
         blocks = []
         while side > 4:
             blocks.append(ResBlock(cfg.features(side), cfg.features(side // 2)))
             side //= 2
         c = cfg.features(4)
-        self.stem = Conv(channels * 4, cfg.features(resolution // 2), 3)
         self.blocks = nn.Sequential(*blocks)
         self.conv = Conv(c + 1, c, 3)
         units = cfg.judge_units or c
@@ -263,7 +274,7 @@ class Discriminator(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What an image x [N, C, H, W] is judged by, [N, units]."""
-        x = leaky_relu(self.stem(F.pixel_unshuffle(x, 2)))
+        x = leaky_relu(self.stem(F.pixel_unshuffle(x, self.unshuffled)))
         x = leaky_relu(self.conv(minibatch_stddev(self.blocks(x))))
         return leaky_relu(self.fc(x.flatten(1)))
 

@@ -10,21 +10,24 @@ SMOOTHED = 1024  # pixels a side; larger pictures have one sample a pixel, or th
 STRIP = 2**18  # values of the enlarged planes worked on at a time; more leave the cache, and memory would grow
 
 
-def draw_planes(planes: np.ndarray, colours: np.ndarray, size: int, supersample: int = 1) -> np.ndarray:
+def draw_planes(
+    planes: np.ndarray, colours: np.ndarray, size: int, supersample: int = 1, plane_scale: int = 1
+) -> np.ndarray:
     """The picture uint8 [size, size, 3 or 4], straight alpha, of planes [K (+ 1), h, h] and colours [K, 3] in 0 to 1.
 
     A softmax over the first K planes says how much of each colour shows where; a plane after them is alpha's logit.
     The planes are enlarged by cubic convolution, so an edge, where two planes are equal, is a smooth curve at any size.
     Their values grow with the size, so an edge stays about one pixel wide; up to SMOOTHED pixels it is drawn twice as
-    large and reduced by area, as a smooth edge needs. A network that learnt with `supersample` drew so many times
-    larger, by bilinear enlargement, and reduced the picture by area; so does this at its size.
+    large and reduced by area, as a smooth edge needs. The network's own pictures are `plane_scale` times as large as
+    its planes; it learnt to draw them `supersample` times larger still, by bilinear enlargement, and reduced by area.
+    So does this at that size.
     """
-    count, own = len(colours), planes.shape[-1]
+    count, own = len(colours), planes.shape[-1] * plane_scale
     learnt = own * supersample  # pixels a side at which the softmax was taken in training
     factor = max(-(-learnt // size), 2 if own < size <= SMOOTHED else 1)
     sharpness = max(1.0, STEEPNESS * size * factor / learnt)
     kernel = linear if size * factor == learnt else cubic
-    enlarging = interpolation(own, size * factor, kernel)  # [size * factor, h]
+    enlarging = interpolation(planes.shape[-1], size * factor, kernel)  # [size * factor, h]
     wide = planes.astype(np.float32) @ enlarging.T  # [K (+ 1), h, size * factor]
     colours = colours.astype(np.float32) * 255
     image = np.empty((size, size, 3 + len(planes) - count), np.uint8)

@@ -176,7 +176,7 @@ def _tensors(name: str, spec: GeneratorSpec) -> tuple[Shapes, Shapes]:
     if name == GENERATOR:
         return latents, images
     painted: Shapes = {
-        "planes": (spec.num_planes, spec.resolution, spec.resolution),
+        "planes": (spec.num_planes, spec.plane_side, spec.plane_side),
         "colours": (spec.palette, 3),
     }
     return ws | noise, images | painted if spec.palette else images

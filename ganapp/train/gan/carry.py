@@ -1,6 +1,7 @@
 """Carries the networks of another run over into a new one."""
 
 import logging
+import math
 from pathlib import Path
 
 import torch
@@ -64,6 +65,7 @@ def checkpoint_of(init: Path) -> Path:
 def take(value: Tensor, old: Tensor, dimension: int | None, shared: Columns, num_labels: int) -> bool:
     """Whether `old` fits `value`, into which it is copied: the shared labels alone, if a `dimension` counts labels."""
     if dimension is None:
+        old = for_larger_pictures(old, value.shape)
         if value.shape != old.shape:
             return False
         value.copy_(old)
@@ -74,6 +76,21 @@ def take(value: Tensor, old: Tensor, dimension: int | None, shared: Columns, num
     before, now = torch.tensor(shared).T
     value[now.to(value.device)] = old[before].to(value)
     return True
+
+
+def for_larger_pictures(stem: Tensor, shape: torch.Size) -> Tensor:
+    """A stem's weight [c, C * s * s, k, k], of pictures unshuffled by s, for pictures r times as large, unshuffled by
+    r * s, if that gives the `shape`. It then says of a picture what it said of the same one reduced by area.
+    """
+    if stem.ndim != 4 or len(shape) != 4 or shape[1] == stem.shape[1]:
+        return stem
+    for channels in (3, 4):
+        s, t = (math.isqrt(c_in // channels) for c_in in (stem.shape[1], shape[1]))
+        if channels * s**2 == stem.shape[1] and channels * t**2 == shape[1] and t % s == 0:
+            r = t // s
+            parts = stem.unflatten(1, (channels, s, s)).repeat_interleave(r, 2).repeat_interleave(r, 3)
+            return parts.flatten(1, 3) / r  # a mean of r * r, with the gain of so many more channels taken out
+    return stem
 
 
 def shared_labels(old: RunFacts, new: RunFacts) -> Columns:

@@ -103,10 +103,10 @@ def train(
 
 
 def suited(cfg: TrainConfig, dataset: Dataset, precision: str) -> TrainConfig:
-    """The settings in this precision; a palette of pixel art is not drawn larger, as its squares have hard edges."""
+    """The settings in this precision; a palette of pixel art has a plane's value for each pixel."""
     cfg = replace(cfg, precision=precision)
     if dataset.pixel_size > 1 and isinstance(cfg.network, StyleGAN2Config):
-        return replace(cfg, network=replace(cfg.network, supersample=1))
+        return replace(cfg, network=replace(cfg.network, supersample=1, plane_scale=1))
     return cfg
 
 
