@@ -25,14 +25,30 @@ LEVEL = [2.0, 1.5, 0.8, 0.5, 0.5, 0.501, 0.499, 0.5]
 RISING = [2.0, 1.5, 0.8, 0.5, 0.7, 0.7, 0.75, 0.8]
 
 
-def write_log(run: Path, kids: list[float], findings: tuple[str, ...] = ()) -> Path:
+def write_log(
+    run: Path, kids: list[float], findings: tuple[str, ...] = (), shares: float = 0.5, ahead: float = 0.9
+) -> Path:
     run.mkdir(exist_ok=True)
     lines = [
-        {"seen": 1000 * i, "G": 1.0 + i % 3, "D": 0.5, "img_per_sec": 30.0, "r_v": 0.2, "ahead": 0.9, "augment_p": 0.0}
+        {
+            "seen": 1000 * i,
+            "G": 1.0 + i % 3,
+            "D": 0.5,
+            "img_per_sec": 30.0,
+            "r_v": 0.2,
+            "ahead": ahead,
+            "augment_p": 0.0,
+        }
         for i in range(1, 200)
     ]
     for i, kid in enumerate(kids, 1):
-        rest = {"frechet": 300 * kid, "precision": 0.5, "recall": 0.25, "spread_fake": 9.0, "spread_real": 10.0}
+        rest = {
+            "frechet": 300 * kid,
+            "precision": shares,
+            "recall": shares / 2,
+            "spread_fake": 9.0,
+            "spread_real": 10.0,
+        }
         lines.append({"seen": 20_000 * i, "kid": kid, **rest, "nearest_fake": 6.0, "nearest_held_out": 5.0})
     for i, name in enumerate(findings, 1):
         lines.append({"seen": 30_000 * i, "finding": name, "evidence": f"evidence {i}", "remedy": f"remedy {i}."})
@@ -187,3 +203,26 @@ assert not found, found
     assert (run / "report.md").exists()
     written = [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()]
     assert all(path.startswith((".cache/matplotlib/", ".config/matplotlib/")) for path in written), written
+
+
+@pytest.mark.parametrize(
+    ("kids", "shares", "ahead", "said"),
+    [
+        (FALLING, 0.01, 0.99, "Too early"),
+        (FALLING[:2], 0.0, 0.9, "Too early"),
+        (LEVEL, 0.01, 0.995, "Too strong"),
+        (RISING, 0.01, 0.995, "Too strong"),
+        (LEVEL, 0.01, 0.9, ""),  # something else, which the findings name
+        (FALLING, 0.2, 0.999, ""),
+        (LEVEL, 0.2, 0.999, ""),
+        ([], 0.0, 0.999, ""),
+    ],
+)
+def test_a_run_without_a_real_looking_sample_is_told_whether_it_is_young_or_outplayed(
+    kids: list[float], shares: float, ahead: float, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    text = report(write_log(tmp_path / "run", kids, shares=shares, ahead=ahead))
+    lines = [line for line in ("Too early", "Too strong") if f"**{line}" in text]
+    assert lines == ([said] if said else [])
+    assert ("--init" in text) == bool(said)
+    assert [line.split(":")[0].removesuffix(" a discriminator") for line in caplog.messages] == lines

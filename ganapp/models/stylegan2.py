@@ -18,8 +18,8 @@ class StyleGAN2Config:
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
     drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures. Its planes
     have 1 / `plane_scale` of the picture's side, and what the discriminator works with is as much smaller. Without a
-    palette there is nothing to draw larger, and both are 1. Without `noise`, the style decides every detail. The discriminator judges by
-    `judge_units` features, as many as the last feature maps have channels if 0.
+    palette there is nothing to draw larger, and both are 1. Without `noise`, the style decides every detail. The
+    discriminator judges by `judge_units` features, as many as the last feature maps have channels if 0.
     """
 
     z_dim: int = 128

@@ -11,6 +11,7 @@ from ganapp.files import write_whole
 from ganapp.train.gan.curves import draw_curves
 from ganapp.train.gan.progress import best, level_since, trend
 from ganapp.train.gan.runlog import RunLog, read_log
+from ganapp.train.gan.stage import explained, last
 from ganapp.train.gan.timeline import draw_timeline, grids
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ def write_report(run: Path, about: RunAbout) -> None:
     timeline, with a warning, and nothing else.
     """
     records = read_log(run / "log.jsonl")
+    if said := explained(records):
+        log.warning(said)
     write_whole(run / "curves.json", records.to_json().encode())
     found = grids(run / "samples", about.seen // 1000)
     try:
@@ -74,6 +77,8 @@ def report_text(run: Path, about: RunAbout, records: RunLog, made: set[str], las
     if "curves.png" in made:
         parts.append("![Curves of the run over kimg](curves.png)")
     parts += ["## What the numbers say", *quality_text(records), *discriminator_text(records)]
+    if said := explained(records):
+        parts.append(f"**{said}**")
     parts += ["## Findings", *findings_text(records)]
     parts += ["## What to do next", *next_steps(run, about, records)]
     if last_grid:
@@ -149,17 +154,17 @@ def at_best(records: RunLog, seen: float) -> list[str]:
 
 def discriminator_text(records: RunLog) -> list[str]:
     """A paragraph on overfitting and augmentation, as the last lines of the log have them."""
-    last = {name: _last(records.training.get(name, [])) for name in ("r_v", "ahead", "augment_p")}
+    final = {name: last(records.training.get(name, [])) for name in ("r_v", "ahead", "augment_p")}
     said = []
-    if last["r_v"] is not None:
+    if final["r_v"] is not None:
         said.append(
-            f"The discriminator's overfitting r_v ended at {last['r_v']:.2f}: at 0 it rates held-out pictures as its "
+            f"The discriminator's overfitting r_v ended at {final['r_v']:.2f}: at 0 it rates held-out pictures as its "
             "training pictures, at 1 as fakes."
         )
-    if last["ahead"] is not None:
-        said.append(f"It told the real picture from the fake in {last['ahead']:.0%} of pairs.")
-    if last["augment_p"]:
-        said.append(f"Augmentation ended at a probability of {last['augment_p']:.2f}.")
+    if final["ahead"] is not None:
+        said.append(f"It told the real picture from the fake in {final['ahead']:.0%} of pairs.")
+    if final["augment_p"]:
+        said.append(f"Augmentation ended at a probability of {final['augment_p']:.2f}.")
     return [" ".join(said)] if said else []
 
 
@@ -211,10 +216,6 @@ def _kids(records: RunLog) -> tuple[list[float], list[float]]:
 
 def _known(row: dict[str, float | None], *names: str) -> bool:
     return all(row.get(name) is not None for name in names)
-
-
-def _last(values: list[float | None]) -> float | None:
-    return next((value for value in reversed(values) if value is not None), None)
 
 
 def _round_up(value: float) -> int:
