@@ -166,7 +166,7 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
             "images": facts.count,
             "licence": facts.licence or "unknown",
             "statement": facts.statement,
-            "kimg": round(facts.seen / 1000, 1),
+            "kimg": round((facts.seen + facts.init_seen) / 1000, 1),
             **({"init": facts.init} if facts.init else {}),
         },
         examples=facts.examples,

@@ -46,10 +46,10 @@ def test_a_run_of_the_same_settings_begins_with_the_networks_and_with_an_optimis
     old, state = saved(tmp_path, cfg), new_state(cfg, FACTS, CPU)
     before = networks(state)
     with caplog.at_level(logging.INFO):
-        said = carry_over(state, tmp_path, cfg, FACTS)
+        carried = carry_over(state, tmp_path, cfg, FACTS)
     found, wanted = networks(state), networks(old)
     assert all(torch.equal(found[name], wanted[name]) for name in before)
-    assert said == "shapes (cc0-1.0), 12.3 kimg" and state.seen == 0 and not state.opt_G.state
+    assert (carried.init, carried.init_seen) == ("shapes (cc0-1.0), 12.3 kimg", 12_340) and state.seen == 0 and not state.opt_G.state
     [line] = caplog.messages
     assert line.endswith(f"took {len(before)} of {len(before)} tensors, 4 of 4 labels")
 
@@ -123,7 +123,8 @@ def test_a_run_says_whose_weights_it_began_with_until_it_is_exported(shapes: Pat
     train(shapes, out, replace(TINY, lr=1e-9), Budget(kimg=0.008), device="cpu", init=run)
     tensors, _, facts = load_checkpoint(out / CHECKPOINT)
     assert facts.init == "shapes (cc0-1.0), 0.1 kimg" and facts.seen == 8
-    assert make_spec("mine", load_trained(out / CHECKPOINT)).training["init"] == facts.init
+    training = make_spec("mine", load_trained(out / CHECKPOINT)).training
+    assert training["init"] == facts.init and training["kimg"] == round((80 + 8) / 1000, 1)  # both have seen pictures
     assert "init" not in make_spec("mine", load_trained(run / CHECKPOINT)).training
     before = load_checkpoint(run / CHECKPOINT)[0]["G.synthesis.const"]
     assert torch.allclose(tensors["G.synthesis.const"], before, atol=1e-6)
@@ -136,7 +137,7 @@ def test_a_run_begins_with_the_start_of_a_bundle(run: Path, shapes: Path, tmp_pa
     export_bundle(run, tmp_path / "w" / "shapes", start=True)
     tensors, cfg, facts = load_checkpoint(run / CHECKPOINT)
     state = new_state(replace(cfg, seed=7), facts, CPU)
-    said = carry_over(state, tmp_path / "w" / "shapes", cfg, facts)
+    said = carry_over(state, tmp_path / "w" / "shapes", cfg, facts).init
     assert said == "shapes (cc0-1.0), 0.1 kimg"
     assert said in begun(replace(facts, init=said)) and not begun(facts)
     for prefix, network in {"G_ema": state.G, "D": state.D}.items():
@@ -149,5 +150,6 @@ def test_a_run_begins_with_the_start_of_a_bundle(run: Path, shapes: Path, tmp_pa
 
 def test_a_run_that_begins_with_one_that_began_with_another_tells_of_both(tmp_path: Path):
     first = "apes (cc0-1.0), 40.0 kimg"
-    saved(tmp_path, TINY, replace(FACTS, init=first))
-    assert carry_over(new_state(TINY, FACTS, CPU), tmp_path, TINY, FACTS).endswith(f"12.3 kimg, begun with {first}")
+    saved(tmp_path, TINY, replace(FACTS, init=first, init_seen=40_000))
+    facts = carry_over(new_state(TINY, FACTS, CPU), tmp_path, TINY, FACTS)
+    assert facts.init.endswith(f"12.3 kimg, begun with {first}") and facts.init_seen == 52_340

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,8 +18,8 @@ log = logging.getLogger(__name__)
 Columns = list[tuple[int, int]]  # the labels that two datasets share: the number of each in the old one and in the new
 
 
-def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts) -> str:
-    """Put into `state` what fits of the networks of `init` (see `checkpoint_of`); says whose they were.
+def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts) -> RunFacts:
+    """Put into `state` what fits of the networks of `init` (see `checkpoint_of`); the facts then say whose they were.
 
     A tensor fits if its name and shape are the same. Where a shape follows the number of labels, the attributes' values
     that both datasets name alike are taken and the others begin anew. Raises ValueError when nothing fits.
@@ -49,7 +50,8 @@ def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts)
     anew = f"; learnt anew: {', '.join(fresh)}" if fresh else ""
     log.info("%s: took %d of %d tensors%s%s", path, taken, taken + len(fresh), labels, anew)
     before = f", begun with {old_facts.init}" if old_facts.init else ""
-    return f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg{before}"
+    said = f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg{before}"
+    return replace(facts, init=said, init_seen=old_facts.seen + old_facts.init_seen)
 
 
 def checkpoint_of(init: Path) -> Path:

@@ -75,7 +75,7 @@ def train(
 
     state = new_state(cfg, facts, target, processes)
     if init is not None:
-        facts = replace(facts, init=carry_over(state, init, cfg, facts))
+        facts = carry_over(state, init, cfg, facts)
     out.mkdir(parents=True, exist_ok=True)
     if not resume and processes.main:
         (out / BEST).unlink(missing_ok=True)  # left by a run that was deleted or never reached a checkpoint
