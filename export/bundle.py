@@ -31,7 +31,6 @@ from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.metrics.shown import shown
 from ganapp.models import MODELS
-from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.serve.generator import open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
@@ -148,7 +147,7 @@ def load_data(folder: Path, facts: RunFacts) -> Dataset:
 def make_spec(name: str, trained: Trained) -> GeneratorSpec:
     G, facts = trained.G, trained.facts
     network = trained.cfg.network
-    palette = network.palette if isinstance(network, StyleGAN2Config) else 0
+    palette = getattr(network, "palette", 0)
     return GeneratorSpec(
         name=name,
         resolution=facts.resolution,
@@ -173,7 +172,7 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
         measured={"noise": noise_shows(G, facts)} if G.noise_dim else {},
         palette=palette,
         supersample=network.supersample if palette else 1,
-        plane_scale=network.plane_scale if palette else 1,
+        plane_scale=getattr(network, "plane_scale", 1) if palette else 1,
     )
 
 
@@ -194,15 +193,15 @@ def make_graphs(G: nn.Module, spec: GeneratorSpec) -> dict[str, onnx.ModelProto]
     # An example batch of 2: with 1 the exporter takes the batch for a constant.
     z = {"z": torch.zeros(2, spec.z_dim)}
     labels = {"labels": torch.zeros(2, spec.num_labels)} if spec.num_labels else {}
+    drawn = ["images", "planes", "colours"] if spec.palette else ["images"]
     if not spec.num_ws:
-        plain = PlainGraph(G) if spec.num_labels else UnlabelledPlainGraph(G)
-        return {GENERATOR: traced(plain, {**z, **labels}, ["images"])}
+        plain = PlainGraph if spec.num_labels else UnlabelledPlainGraph
+        return {GENERATOR: traced(plain(G, bool(spec.palette)), {**z, **labels}, drawn)}
     mapping = MappingGraph(G) if spec.num_labels else UnlabelledMappingGraph(G)
     latents = {**z, **labels, "psi": torch.ones(2)}
     kind = SynthesisGraph if spec.noise_dim else NoiselessSynthesisGraph
     synthesis = kind(G, bool(spec.palette))
     noise = {"noise": torch.zeros(2, spec.noise_dim)} if spec.noise_dim else {}
-    drawn = ["images", "planes", "colours"] if spec.palette else ["images"]
     styles = {"ws": torch.zeros(2, spec.num_ws, spec.w_dim), **noise}
     return {MAPPING: traced(mapping, latents, ["ws"]), SYNTHESIS: traced(synthesis, styles, drawn)}
 

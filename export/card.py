@@ -7,13 +7,12 @@ import numpy as np
 
 from export.precision import Taken
 from ganapp.contract import CARD, GENERATOR, MAPPING, SYNTHESIS, GeneratorSpec
-from ganapp.draw.render import paints
+from ganapp.draw.render import drawn, paints
 from ganapp.latents import z_from_seeds
 from ganapp.models import MODELS
-from ganapp.pictures.planes import draw_planes
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.pictures.resize import upscale_nearest
-from ganapp.serve.generator import StyleGenerator, open_generator
+from ganapp.serve.generator import PlainGenerator, open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.gan.checkpoint import RunFacts
 from ganapp.train.gan.config import TrainConfig
@@ -37,11 +36,11 @@ def sheet_images(folder: Path, spec: GeneratorSpec) -> np.ndarray:
     """The images [N, H, W, C] of the sheet: a palette paints them larger, squares grow, others are as they are."""
     generator, seeds = open_generator(folder, [CPU]), range(COLUMNS * ROWS)
     labels = spec.label_rows({}, seeds)
-    if isinstance(generator, StyleGenerator) and paints(spec) and spec.resolution < PAINTED_SIDE:
-        painted = generator.paint(generator.map(z_from_seeds(seeds, spec.z_dim), labels))
-        return np.stack(
-            [draw_planes(*picture, PAINTED_SIDE, spec.supersample, spec.plane_scale) for picture in painted]
-        )
+    if paints(spec) and spec.resolution < PAINTED_SIDE:
+        z = z_from_seeds(seeds, spec.z_dim)
+        plain = isinstance(generator, PlainGenerator)
+        painted = generator.paint_z(z, labels) if plain else generator.paint(generator.map(z, labels))
+        return np.stack(list(drawn(spec, painted, PAINTED_SIDE)))
     return upscale_nearest(np.stack(list(generator.generate(seeds, labels))), max(1, SHEET_SIDE // spec.resolution))
 
 

@@ -17,7 +17,7 @@ class FoldedLinear(nn.Module):
     def __init__(self, layer: Linear):
         super().__init__()
         self.register_buffer("weight", layer.weight.detach() * layer.gain)
-        self.register_buffer("bias", layer.bias.detach() * layer.bias_gain)
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach() * layer.bias_gain)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
@@ -102,9 +102,7 @@ class SynthesisGraph(nn.Module):
     def forward(self, ws: Tensor, noise: Tensor) -> Tensor | tuple[Tensor, ...]:
         if not self.painted:
             return to_bytes(self.synthesis.logits(ws, noise))
-        palette, planes, w = self.synthesis.palette, self.synthesis.planes(ws, noise), ws[:, -1]
-        scaled = torch.cat([planes[:, : palette.count] * palette.SHARPNESS, planes[:, palette.count :]], 1)
-        return to_bytes(palette(planes, w)), scaled, palette.mixed_from(w).transpose(1, 2)
+        return painted(self.synthesis.palette, self.synthesis.planes(ws, noise), ws[:, -1])
 
 
 class NoiselessSynthesisGraph(SynthesisGraph):
@@ -115,21 +113,33 @@ class NoiselessSynthesisGraph(SynthesisGraph):
 
 
 class PlainGraph(nn.Module):
-    """z [N, z_dim], labels [N, num_labels] -> images uint8 [N, H, W, C] of a network without styles."""
+    """z [N, z_dim], labels [N, num_labels] -> images uint8 [N, H, W, C] of a network without styles.
 
-    def __init__(self, G: nn.Module):
+    A network with a palette also gives its planes and colours, as the contract has them.
+    """
+
+    def __init__(self, G: nn.Module, painted: bool):
         super().__init__()
-        self.G = fold(G)
+        self.G, self.painted = fold(G), painted
 
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        return to_bytes(self.G.logits(z, labels))
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor | tuple[Tensor, ...]:
+        if not self.painted:
+            return to_bytes(self.G.logits(z, labels))
+        latent = self.G.latent(z, labels)
+        return painted(self.G.palette, self.G.planes(latent), latent)
 
 
 class UnlabelledPlainGraph(PlainGraph):
     """The same without labels: z -> images."""
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor) -> Tensor | tuple[Tensor, ...]:
         return super().forward(z, z[:, :0])
+
+
+def painted(palette: nn.Module, planes: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, planes and colours, as the contract has them, of what a network gives to its palette."""
+    scaled = torch.cat([planes[:, : palette.count] * palette.SHARPNESS, planes[:, palette.count :]], 1)
+    return to_bytes(palette(planes, w)), scaled, palette.mixed_from(w).transpose(1, 2)
 
 
 def to_bytes(logits: Tensor) -> Tensor:

@@ -112,20 +112,22 @@ def test_every_architecture_is_served_as_it_was_trained(name: str, shapes: Path,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["stylegan2-palette", "stylegan2-supersampled"])
+@pytest.mark.parametrize("name", ["stylegan2-palette", "stylegan2-supersampled", "stylegan", "fastgan"])
 def test_the_planes_and_colours_of_a_palette_draw_its_images(name: str, shapes: Path, tmp_path: Path):
     train(shapes, tmp_path / "run", ARCHITECTURES[name], Budget(kimg=0.08), device="cpu")
     export_bundle(tmp_path / "run", tmp_path / "w" / name)
     served = open_generator(tmp_path / "w" / name)
     spec, factor = served.spec, served.spec.supersample
-    coarse = "super" in name
-    assert (spec.palette, factor, spec.plane_scale) == ((6, 2, 2) if coarse else (6, 1, 1))
-    graph = ort.InferenceSession(tmp_path / "w" / name / SYNTHESIS, providers=[CPU])
-    ws = served.map(z_from_seeds(range(3), spec.z_dim))
-    images, planes, colours = graph.run(["images", "planes", "colours"], {"ws": ws})
-    assert planes.shape == (3, 7, *[8 if coarse else 16] * 2) and colours.shape == (3, 6, 3)
-    if coarse:
-        planes = F.interpolate(torch.from_numpy(planes), scale_factor=4.0, mode="bilinear").numpy()
+    wanted = {"stylegan2-supersampled": (6, 2, 2), "fastgan": (6, 2, 1)}
+    assert (spec.palette, factor, spec.plane_scale) == wanted.get(name, (6, 1, 1))
+    images = np.stack(list(served.generate(range(3))))
+    z = z_from_seeds(range(3), spec.z_dim)
+    pairs = list(served.paint_z(z) if name == "fastgan" else served.paint(served.map(z)))
+    planes, colours = (np.stack(parts) for parts in zip(*pairs, strict=True))
+    assert planes.shape == (3, 7, *[16 // spec.plane_scale] * 2) and colours.shape == (3, 6, 3)
+    enlarged = factor * spec.plane_scale
+    if enlarged > 1:
+        planes = F.interpolate(torch.from_numpy(planes), scale_factor=float(enlarged), mode="bilinear").numpy()
     shares = np.exp(planes[:, :6] - planes[:, :6].max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
     alpha = 1 / (1 + np.exp(-planes[:, 6:]))  # [N, 1, H, W]

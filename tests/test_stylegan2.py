@@ -11,7 +11,6 @@ from ganapp.models.layers import minibatch_stddev, to_picture
 from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, Palette, StyleGAN2Config
 
 SIZES = [2, 2]
-PAINT = StyleGAN2Config(w_dim=4, palette=5)
 
 
 def make(resolution: int = 16, channels: int = 4, num_labels: int = 4) -> Generator:
@@ -90,7 +89,7 @@ def test_the_discriminator_hears_the_labels():
 
 def test_where_a_plane_wins_a_picture_has_exactly_its_colour():
     torch.manual_seed(0)
-    palette, w = Palette(PAINT), torch.randn(2, 4)
+    palette, w = Palette(4, 5), torch.randn(2, 4)
     winner = torch.randint(0, 5, [2, 8, 8])
     planes = torch.nn.functional.one_hot(winner, 5).permute(0, 3, 1, 2) * 10.0
     colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))  # [2, 3, 5]
@@ -99,7 +98,7 @@ def test_where_a_plane_wins_a_picture_has_exactly_its_colour():
 
 
 def test_a_blend_lies_between_the_colours_and_alpha_passes_through():
-    palette, w = Palette(PAINT), torch.randn(2, 4)
+    palette, w = Palette(4, 5), torch.randn(2, 4)
     planes = torch.randn(2, 6, 8, 8)
     out = palette(planes, w)
     colours = torch.sigmoid(palette.colours(w) * 2).unflatten(1, (3, 5))[..., None, None]
@@ -118,7 +117,7 @@ def test_without_noise_there_is_no_noise_input_and_nothing_of_it_is_learnt():
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_palette_of_extreme_colours_gives_finite_gradients(precision: torch.dtype):
-    palette, w = Palette(replace(PAINT, palette=3)), torch.full((4, 4), 100.0)
+    palette, w = Palette(4, 3), torch.full((4, 4), 100.0)
     planes = torch.randn(4, 3, 8, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
         torch.sigmoid(palette(planes, w)).sum().backward()
@@ -127,7 +126,7 @@ def test_a_palette_of_extreme_colours_gives_finite_gradients(precision: torch.dt
 
 
 def test_supersampled_a_picture_is_the_area_average_of_one_drawn_larger():
-    small, large = Palette(replace(PAINT, supersample=2)), Palette(PAINT)
+    small, large = Palette(4, 5, 2), Palette(4, 5)
     large.load_state_dict(small.state_dict())
     planes, w = torch.randn(2, 6, 8, 8), torch.randn(2, 4)
     doubled = F.interpolate(planes, scale_factor=2.0, mode="bilinear")
@@ -137,7 +136,7 @@ def test_supersampled_a_picture_is_the_area_average_of_one_drawn_larger():
 
 
 def test_supersampled_where_nothing_shows_a_colour_is_still_a_mean_of_colours():
-    palette, w = Palette(replace(PAINT, supersample=2)), torch.randn(2, 4)
+    palette, w = Palette(4, 5, 2), torch.randn(2, 4)
     planes = torch.randn(2, 6, 8, 8)
     planes[:, 5:] = -100.0
     planes.requires_grad_(True)
@@ -167,8 +166,7 @@ def test_a_picture_is_drawn_once_to_four_times_as_large(supersample: int):
 def test_coarser_planes_draw_the_same_picture_as_planes_enlarged_beforehand(
     plane_scale: int, supersample: int, channels: int
 ):
-    cfg = replace(PAINT, plane_scale=plane_scale, supersample=supersample)
-    coarse, fine = Palette(cfg), Palette(replace(cfg, plane_scale=1))
+    coarse, fine = Palette(4, 5, supersample, plane_scale), Palette(4, 5, supersample)
     fine.load_state_dict(coarse.state_dict())
     planes, w = torch.randn(2, 5 + channels - 3, 8, 8), torch.randn(2, 4)
     found = coarse(planes, w)

@@ -49,7 +49,11 @@ def test_a_run_of_the_same_settings_begins_with_the_networks_and_with_an_optimis
         carried = carry_over(state, tmp_path, cfg, FACTS)
     found, wanted = networks(state), networks(old)
     assert all(torch.equal(found[name], wanted[name]) for name in before)
-    assert (carried.init, carried.init_seen) == ("shapes (cc0-1.0), 12.3 kimg", 12_340) and state.seen == 0 and not state.opt_G.state
+    assert (
+        (carried.init, carried.init_seen) == ("shapes (cc0-1.0), 12.3 kimg", 12_340)
+        and state.seen == 0
+        and not state.opt_G.state
+    )
     [line] = caplog.messages
     assert line.endswith(f"took {len(before)} of {len(before)} tensors, 4 of 4 labels")
 

@@ -28,10 +28,10 @@ ARCHITECTURES = {
     "stylegan": replace(
         TINY,
         network=StyleGANConfig(
-            z_dim=16, w_dim=16, mapping_layers=2, width=16, base=256, stable_kimg=0.016, fade_kimg=0.128
+            z_dim=16, w_dim=16, mapping_layers=2, width=16, base=256, stable_kimg=0.016, fade_kimg=0.128, palette=6
         ),
     ),
-    "fastgan": replace(TINY, network=FastGANConfig(z_dim=16, width=16, base=128)),
+    "fastgan": replace(TINY, network=FastGANConfig(z_dim=16, width=16, base=128, palette=6, supersample=2)),
     "dcgan": replace(
         TINY, network=DCGANConfig(z_dim=16, width=8, max_width=16, dropout=0.1), loss="bce", noisy_labels=0.1
     ),

@@ -78,16 +78,25 @@ def of_styles(
     spec = generator.spec
     if size == OWN or not paints(spec):
         return sized(library, spec, generator.stream(ws, noise_seed), size)
-    painted = generator.paint(ws, noise_seed)
-    side = side_of(spec, size)
-    return (draw_planes(*picture, side, spec.supersample, spec.plane_scale) for picture in painted)
+    return drawn(spec, generator.paint(ws, noise_seed), size)
 
 
 def of_latents(
     library: Library, generator: PlainGenerator, z: np.ndarray, labels: Labels, psi: float, size: int | str
 ) -> Iterator[np.ndarray]:
     """Images uint8 [side, side, C] of z [N, z_dim], drawn as they are taken."""
-    return sized(library, generator.spec, generator.stream_z(z, labels, psi), size)
+    spec = generator.spec
+    if size == OWN or not paints(spec):
+        return sized(library, spec, generator.stream_z(z, labels, psi), size)
+    return drawn(spec, generator.paint_z(z, labels, psi), size)
+
+
+def drawn(
+    spec: GeneratorSpec, painted: Iterator[tuple[np.ndarray, np.ndarray]], size: int | str
+) -> Iterator[np.ndarray]:
+    """The images of planes and colours at a size."""
+    side = side_of(spec, size)
+    return (draw_planes(*picture, side, spec.supersample, spec.plane_scale) for picture in painted)
 
 
 def sized(library: Library, spec: GeneratorSpec, images: Iterator[np.ndarray], size: int | str) -> Iterator[np.ndarray]:

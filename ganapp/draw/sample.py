@@ -12,7 +12,7 @@ from ganapp.draw.render import SVG, a_size_or_svg, check_pixels, of_latents, of_
 from ganapp.latents import MAX_SEED, z_from_seeds
 from ganapp.pictures.png import encode_png
 from ganapp.pictures.svg import svg
-from ganapp.serve.generator import PlainGenerator, StyleGenerator
+from ganapp.serve.generator import Generator, PlainGenerator
 from ganapp.serve.library import Library
 
 MAX_COUNT = 64
@@ -81,14 +81,19 @@ def pictures(library: Library, sample: Sample) -> Iterator[Picture]:
         yield Picture(data, record.file_name(record.seed), f"seed {record.seed}")
 
 
+def painted(generator: Generator, sample: Sample) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Planes and colours of each seed, of a model with a palette."""
+    z, labels = latents(generator.spec, sample)
+    if isinstance(generator, PlainGenerator):
+        return generator.paint_z(z, labels, sample.psi)
+    return generator.paint(generator.map(z, labels, sample.psi), sample.noise_seed)
+
+
 def encoded(library: Library, sample: Sample, records: list[Sample]) -> Iterator[bytes]:
     """The bytes of each picture's file."""
     if sample.size != SVG:
         for record, image in zip(records, images(library, sample), strict=True):
             yield encode_png(image, {RECORD_KEY: record.to_json()})
         return
-    generator = library.generator(sample.model)
-    assert isinstance(generator, StyleGenerator)  # only models with styles have palettes
-    ws = generator.map(*latents(generator.spec, sample), sample.psi)
-    for record, (planes, colours) in zip(records, generator.paint(ws, sample.noise_seed), strict=True):
+    for record, (planes, colours) in zip(records, painted(library.generator(sample.model), sample), strict=True):
         yield svg(planes, colours, f"{record.model}, seed {record.seed}", record.to_json()).encode()

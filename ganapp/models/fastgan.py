@@ -9,19 +9,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganapp.models.layers import Conv, Linear, leaky_relu, normalize_2nd_moment, shrink, to_picture
+from ganapp.models.palette import Palette, check_sizes, outputs
 
 DECODED = 128  # pixels a side at most that the discriminator's decoders make
 
 
 @dataclass(frozen=True)
 class FastGANConfig:
-    """Sizes of both networks. Feature maps have min(base / side, width) channels, at least 8."""
+    """Sizes of both networks. Feature maps have min(base / side, width) channels, at least 8.
+
+    With `palette` above 0, a picture is painted in so many colours of its own, and drawn `supersample` times as large
+    and reduced by area.
+    """
 
     z_dim: int = 128
     width: int = 128
     base: int = 1024
+    palette: int = 0
+    supersample: int = 1
 
     def __post_init__(self) -> None:
+        check_sizes(self.palette, self.supersample)
         if min(self.z_dim, self.width, self.base) < 1:
             raise ValueError("the sizes of a FastGAN must be positive")
 
@@ -105,20 +113,31 @@ class Generator(nn.Module):
         sides = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
         span = min(16, max(4, resolution // 8))
         self.gated_by = {side * span: side for side in sides if side * span <= resolution}
-        self.embed = Linear(num_labels, cfg.z_dim) if num_labels else None
-        self.stem = Linear(cfg.z_dim * (2 if num_labels else 1), cfg.features(4) * 2 * 16)
+        # Without a bias: where no label is chosen, z alone decides.
+        self.embed = Linear(num_labels, cfg.z_dim, bias=None) if num_labels else None
+        latent_dim = cfg.z_dim * (2 if num_labels else 1)
+        self.stem, self.norm = Linear(latent_dim, cfg.features(4) * 2 * 16), nn.GroupNorm(1, cfg.features(4) * 2)
         self.blocks = nn.ModuleDict({str(s): UpBlock(cfg.features(s // 2), cfg.features(s)) for s in sides[1:]})
         self.skips = nn.ModuleDict(
             {str(high): SkipExcitation(cfg.features(low), cfg.features(high)) for high, low in self.gated_by.items()}
         )
-        self.to_rgb = Conv(cfg.features(resolution), channels, 3)
+        self.to_rgb = Conv(cfg.features(resolution), outputs(cfg, channels), 3)
+        self.palette = Palette(latent_dim, cfg.palette, cfg.supersample) if cfg.palette else None
 
     def logits(self, z: Tensor, labels: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, R, R]."""
+        latent = self.latent(z, labels)
+        planes = self.planes(latent)
+        return planes if self.palette is None else self.palette(planes, latent)
+
+    def latent(self, z: Tensor, labels: Tensor) -> Tensor:
+        """What a picture is made of, [N, z_dim] or, with labels, [N, 2 * z_dim]."""
         x = normalize_2nd_moment(z)
-        if self.embed is not None:
-            x = torch.cat([x, normalize_2nd_moment(self.embed(labels))], 1)
-        x = glu(self.stem(x).unflatten(1, (-1, 4, 4)))
+        return x if self.embed is None else torch.cat([x, normalize_2nd_moment(self.embed(labels))], 1)
+
+    def planes(self, latent: Tensor) -> Tensor:
+        """The palette's planes [N, K (+ 1), R, R] or, without a palette, the logits."""
+        x = glu(self.norm(self.stem(latent).unflatten(1, (-1, 4, 4))))
         maps = {4: x}
         for side, block in self.blocks.items():
             x = block(x)

@@ -17,18 +17,18 @@ def leaky_relu(x: Tensor) -> Tensor:
 class Linear(nn.Module):
     """Fully connected layer with equalised learning rate (Karras et al. 2018, arXiv:1710.10196, sec. 4.1).
 
-    x [N, c_in] -> [N, c_out]. `lr_multiplier` slows the layer's learning by that factor.
+    x [N, c_in] -> [N, c_out]. `lr_multiplier` slows the layer's learning by that factor. A `bias` of None is none.
     """
 
-    def __init__(self, c_in: int, c_out: int, bias: float = 0.0, lr_multiplier: float = 1.0):
+    def __init__(self, c_in: int, c_out: int, bias: float | None = 0.0, lr_multiplier: float = 1.0):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in) / lr_multiplier)
-        self.bias = nn.Parameter(torch.full([c_out], bias / lr_multiplier))
+        self.bias = None if bias is None else nn.Parameter(torch.full([c_out], bias / lr_multiplier))
         self.gain = lr_multiplier / math.sqrt(c_in)
         self.bias_gain = lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * self.gain, self.bias * self.bias_gain)
+        return F.linear(x, self.weight * self.gain, None if self.bias is None else self.bias * self.bias_gain)
 
 
 class Conv(nn.Module):
@@ -46,8 +46,9 @@ class Conv(nn.Module):
 
 
 def normalize_2nd_moment(x: Tensor) -> Tensor:
-    """x [N, c] scaled so that the mean square of each row is 1."""
-    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+    """x [N, c] scaled so that the mean square of each row is 1; a row of zeros stays one."""
+    # The exporter to ONNX takes anything smaller for a zero and leaves it out; zeros would become nan.
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6)
 
 
 def minibatch_stddev(x: Tensor, group: int = 4) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, shrink, to_picture
 from ganapp.models.mapping import Mapping
+from ganapp.models.palette import Palette, check_sizes, outputs
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class StyleGANConfig:
 
     Feature maps have min(base / side, width) channels, at least 8. Pictures of `start` pixels a side are learnt
     for `stable_kimg`, then the next side fades in over `fade_kimg`, and so on: at 64 px the last fade ends after
-    3 * (stable_kimg + fade_kimg). Raises ValueError for an impossible schedule.
+    3 * (stable_kimg + fade_kimg). With `palette` above 0, a picture is painted in so many colours of its own, and drawn
+    `supersample` times as large and reduced by area. Raises ValueError for an impossible schedule.
     """
 
     z_dim: int = 128
@@ -29,8 +31,11 @@ class StyleGANConfig:
     start: int = 8
     stable_kimg: float = 10.0
     fade_kimg: float = 10.0
+    palette: int = 0
+    supersample: int = 1
 
     def __post_init__(self) -> None:
+        check_sizes(self.palette, self.supersample)
         if min(self.z_dim, self.w_dim, self.mapping_layers, self.width, self.base) < 1 or self.mapping_lr <= 0:
             raise ValueError("the sizes of a StyleGAN must be positive")
         if self.start < 8 or self.start & (self.start - 1):
@@ -111,11 +116,21 @@ class Synthesis(nn.Module):
         self.convs = nn.ModuleList(Conv(c[i - 1], c[i], 3) for i in range(1, self.num_ws))
         self.epilogues = nn.ModuleList(Epilogue(c_out, cfg.w_dim) for c_out in c)
         self.to_rgb = nn.ModuleDict(
-            {str(side): Conv(cfg.features(side), channels, 1) for side in sides if side >= min(cfg.start, resolution)}
+            {
+                str(side): Conv(cfg.features(side), outputs(cfg, channels), 1)
+                for side in sides
+                if side >= min(cfg.start, resolution)
+            }
         )
+        self.palette = Palette(cfg.w_dim, cfg.palette, cfg.supersample) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, R, R]."""
+        planes = self.planes(ws, noise)
+        return planes if self.palette is None else self.palette(planes, ws[:, -1])
+
+    def planes(self, ws: Tensor, noise: Tensor) -> Tensor:
+        """The palette's planes [N, K (+ 1), R, R] or, without a palette, the logits."""
         top, weight = split_level(self.level)
         maps = noise.split([side**2 for side in self.layer_sides], dim=1)
         x = self.const.expand(ws.shape[0], -1, -1, -1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, to_picture
 from ganapp.models.mapping import Mapping
+from ganapp.models.palette import Palette, check_sizes, outputs
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,7 @@ class StyleGAN2Config:
             raise ValueError("the sizes of a StyleGAN2 must be positive")
         if self.judge_units < 0:
             raise ValueError(f"judge_units must be 0 or more, not {self.judge_units}")
-        if not 0 <= self.palette <= 256:
-            raise ValueError(f"palette must be 0 to 256 colours, not {self.palette}")
-        if not 1 <= self.supersample <= 4:
-            raise ValueError(f"supersample must be 1 to 4, not {self.supersample}")
+        check_sizes(self.palette, self.supersample)
         if self.plane_scale not in (1, 2, 4):
             raise ValueError(f"plane_scale must be 1, 2 or 4, not {self.plane_scale}")
 
@@ -104,51 +102,6 @@ class SynthesisLayer(nn.Module):
         return leaky_relu(x + self.bias.to(x.dtype)[:, None, None])
 
 
-class Palette(nn.Module):
-    """Planes [N, K (+ 1), h, w] and the last style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
-
-    The style decides the colours, and a softmax over the planes decides which colour shows where. Where one wins, the
-    area is flat without any effort, as in flat art; edges and shades are blends. An alpha plane passes through.
-    """
-
-    SHARPNESS = 4.0  # of the softmax, so that logits of an ordinary size let one colour win
-
-    def __init__(self, cfg: StyleGAN2Config):
-        super().__init__()
-        self.count, self.supersample, self.enlarged = cfg.palette, cfg.supersample, cfg.plane_scale * cfg.supersample
-        self.colours = Linear(cfg.w_dim, self.count * 3)
-
-    def forward(self, planes: Tensor, w: Tensor) -> Tensor:
-        painted, alpha = planes.split([self.count, planes.shape[1] - self.count], 1)
-        # Channels last, a pixel's shares lie side by side: softmax and product run through memory once, in order.
-        logits = self.enlarge(painted * self.SHARPNESS).permute(0, 2, 3, 1)
-        shares = torch.softmax(logits, 3)  # [N, H, W, K]
-        mixed = shares.flatten(1, 2) @ self.mixed_from(w).transpose(1, 2)  # [N, H * W, 3]
-        mixed = mixed.float().transpose(1, 2).unflatten(2, shares.shape[1:3])
-        alpha = self.enlarge(alpha) if alpha.shape[1] else mixed[:, :0]
-        if self.supersample > 1:
-            mixed, alpha = self.reduce(mixed, alpha)
-        return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
-
-    def enlarge(self, planes: Tensor) -> Tensor:
-        if self.enlarged == 1:
-            return planes
-        return F.interpolate(planes, scale_factor=float(self.enlarged), mode="bilinear", align_corners=False)
-
-    def mixed_from(self, w: Tensor) -> Tensor:
-        """The colours [N, 3, K], in [0, 1], that the style w [N, w_dim] chooses."""
-        return torch.sigmoid(self.colours(w) * 2).unflatten(1, (3, self.count))
-
-    def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-        """Colours in [0, 1] and alpha's logits, both reduced by area; colours are weighted by alpha."""
-        if not alpha.shape[1]:
-            mixed = F.avg_pool2d(mixed, self.supersample)
-            return mixed, mixed[:, :0]
-        shown = torch.sigmoid(alpha) + 1e-3  # where nothing shows, colours are their plain mean
-        mixed = F.avg_pool2d(mixed * shown, self.supersample) / F.avg_pool2d(shown, self.supersample)
-        return mixed, torch.logit(F.avg_pool2d(torch.sigmoid(alpha), self.supersample), 1e-4)
-
-
 class Synthesis(nn.Module):
     """Styles ws [N, num_ws, w_dim] and noise [N, noise_dim] to an image x [N, C, H, W] in [-1, 1].
 
@@ -167,12 +120,12 @@ class Synthesis(nn.Module):
             c_in, c_out = cfg.features(side // 2), cfg.features(side)
             self.layers.append(SynthesisLayer(c_in, c_out, cfg.w_dim, True, cfg.noise))
             self.layers.append(SynthesisLayer(c_out, c_out, cfg.w_dim, False, cfg.noise))
-        planes = cfg.palette + channels - 3 if cfg.palette else channels
+        planes = outputs(cfg, channels)
         self.to_rgb = nn.ModuleList(
             ModulatedConv(cfg.features(side), planes, cfg.w_dim, 1, demodulate=False) for side in self.sides
         )
         self.rgb_bias = nn.Parameter(torch.zeros(planes))
-        self.palette = Palette(cfg) if cfg.palette else None
+        self.palette = Palette(cfg.w_dim, cfg.palette, cfg.supersample, cfg.plane_scale) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, H, W]."""

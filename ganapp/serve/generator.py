@@ -52,8 +52,7 @@ class StyleGenerator:
 
         They come one at a time, painted as they are taken. Raises as `map`.
         """
-        for chunk in _chunks(self._synthesis, self._styles(ws, noise_seed)):
-            yield from zip(*run_for(self._synthesis, chunk, ["planes", "colours"]), strict=True)
+        return _paint(self._synthesis, self._styles(ws, noise_seed))
 
     def _styles(self, ws: np.ndarray, noise_seed: int) -> dict[str, np.ndarray]:
         inputs = {"ws": _finite(ws, "ws", (None, self.spec.num_ws, self.spec.w_dim))}
@@ -89,9 +88,16 @@ class PlainGenerator:
 
         There is no mean style to truncate towards; z is scaled instead, so that psi 0 is one image here too.
         """
+        return _draw(self._session, self._scaled(z, labels, psi), self.spec)
+
+    def paint_z(self, z: np.ndarray, labels: Labels = None, psi: Psi = 1.0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Planes and colours of z [N, z_dim], as StyleGenerator.paint gives them."""
+        return _paint(self._session, self._scaled(z, labels, psi))
+
+    def _scaled(self, z: np.ndarray, labels: Labels, psi: Psi) -> dict[str, np.ndarray]:
         inputs = _latents(self.spec, z, labels)
         inputs["z"] = inputs["z"] * _rows(psi, len(inputs["z"]))[:, None]
-        return _draw(self._session, inputs, self.spec)
+        return inputs
 
     def generate(
         self,
@@ -173,13 +179,9 @@ def _tensors(name: str, spec: GeneratorSpec) -> tuple[Shapes, Shapes]:
     images: Shapes = {"images": (spec.resolution, spec.resolution, spec.channels)}
     if name == MAPPING:
         return latents | {"psi": ()}, ws
-    if name == GENERATOR:
-        return latents, images
-    painted: Shapes = {
-        "planes": (spec.num_planes, spec.plane_side, spec.plane_side),
-        "colours": (spec.palette, 3),
-    }
-    return ws | noise, images | painted if spec.palette else images
+    if spec.palette:
+        images |= {"planes": (spec.num_planes, spec.plane_side, spec.plane_side), "colours": (spec.palette, 3)}
+    return latents if name == GENERATOR else ws | noise, images
 
 
 def _check_tensors(session: ort.InferenceSession, inputs: Shapes, outputs: Shapes, version: int) -> None:
@@ -250,6 +252,11 @@ def _chunks(
         size = min(most, 1 << (rows - at).bit_length() - 1)
         yield {name: np.ascontiguousarray(values[at : at + size]) for name, values in inputs.items()}
         at += size
+
+
+def _paint(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for chunk in _chunks(session, inputs):
+        yield from zip(*run_for(session, chunk, ["planes", "colours"]), strict=True)
 
 
 def _draw(session: ort.InferenceSession, inputs: dict[str, np.ndarray], spec: GeneratorSpec) -> Iterator[np.ndarray]:

@@ -1,0 +1,78 @@
+"""A palette: the last layer of a generator that paints in few colours of its own."""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganapp.models.layers import Linear
+
+
+class Painting(Protocol):
+    """Sizes of a network that may paint in a palette."""
+
+    @property
+    def palette(self) -> int: ...
+
+    @property
+    def supersample(self) -> int: ...
+
+
+def check_sizes(palette: int, supersample: int) -> None:
+    """Raise ValueError unless a palette can have these sizes."""
+    if not 0 <= palette <= 256:
+        raise ValueError(f"palette must be 0 to 256 colours, not {palette}")
+    if not 1 <= supersample <= 4:
+        raise ValueError(f"supersample must be 1 to 4, not {supersample}")
+
+
+def outputs(cfg: Painting, channels: int) -> int:
+    """How many planes a network gives for a picture of so many channels: those of a palette, or the channels."""
+    return cfg.palette + channels - 3 if cfg.palette else channels
+
+
+class Palette(nn.Module):
+    """Planes [N, K (+ 1), h, w] and a style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
+
+    The style decides the colours, and a softmax over the planes decides which colour shows where. Where one wins, the
+    area is flat without any effort, as in flat art; edges and shades are blends. An alpha plane passes through.
+    The planes are enlarged `plane_scale` * `supersample` times, the picture is reduced by area `supersample` times.
+    """
+
+    SHARPNESS = 4.0  # of the softmax, so that logits of an ordinary size let one colour win
+
+    def __init__(self, w_dim: int, count: int, supersample: int = 1, plane_scale: int = 1):
+        super().__init__()
+        self.count, self.supersample, self.enlarged = count, supersample, plane_scale * supersample
+        self.colours = Linear(w_dim, count * 3)
+
+    def forward(self, planes: Tensor, w: Tensor) -> Tensor:
+        painted, alpha = planes.split([self.count, planes.shape[1] - self.count], 1)
+        # Channels last, a pixel's shares lie side by side: softmax and product run through memory once, in order.
+        logits = self.enlarge(painted * self.SHARPNESS).permute(0, 2, 3, 1)
+        shares = torch.softmax(logits, 3)  # [N, H, W, K]
+        mixed = shares.flatten(1, 2) @ self.mixed_from(w).transpose(1, 2)  # [N, H * W, 3]
+        mixed = mixed.float().transpose(1, 2).unflatten(2, shares.shape[1:3])
+        alpha = self.enlarge(alpha) if alpha.shape[1] else mixed[:, :0]
+        if self.supersample > 1:
+            mixed, alpha = self.reduce(mixed, alpha)
+        return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
+
+    def enlarge(self, planes: Tensor) -> Tensor:
+        if self.enlarged == 1:
+            return planes
+        return F.interpolate(planes, scale_factor=float(self.enlarged), mode="bilinear", align_corners=False)
+
+    def mixed_from(self, w: Tensor) -> Tensor:
+        """The colours [N, 3, K], in [0, 1], that the style w [N, w_dim] chooses."""
+        return torch.sigmoid(self.colours(w) * 2).unflatten(1, (3, self.count))
+
+    def reduce(self, mixed: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Colours in [0, 1] and alpha's logits, both reduced by area; colours are weighted by alpha."""
+        if not alpha.shape[1]:
+            mixed = F.avg_pool2d(mixed, self.supersample)
+            return mixed, mixed[:, :0]
+        shown = torch.sigmoid(alpha) + 1e-3  # where nothing shows, colours are their plain mean
+        mixed = F.avg_pool2d(mixed * shown, self.supersample) / F.avg_pool2d(shown, self.supersample)
+        return mixed, torch.logit(F.avg_pool2d(torch.sigmoid(alpha), self.supersample), 1e-4)
