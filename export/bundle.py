@@ -30,8 +30,9 @@ from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.files import replace_folder
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.metrics.shown import shown
+from ganapp.metrics.truncation import best, truncation
 from ganapp.models import MODELS
-from ganapp.serve.generator import open_generator
+from ganapp.serve.generator import Generator, open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint, write_start
@@ -79,10 +80,10 @@ def export_bundle(
             return parity(part, trained.G, spec).agreed()
 
         taken = take(out, precision, PRECISIONS, attempt)
-        if trained.facts.attributes and not dataset:
-            log.warning("%s: how often it shows what it is asked for is not measured; --data takes its dataset", out)
+        if not dataset:
+            log.warning("%s: what it shows best is not measured; --data takes its dataset", out)
         if dataset:
-            spec = replace(spec, measured={**spec.measured, **shown(open_generator(part, [CPU]), dataset)})
+            spec = with_measures(spec, open_generator(part, [CPU]), dataset)
             write_graphs(part, graphs, spec, taken.precision == "int16")
         if start:
             write_start(checkpoint, part / START)
@@ -139,9 +140,15 @@ def load_data(folder: Path, facts: RunFacts) -> Dataset:
     dataset = load_dataset(folder)
     if dataset.fingerprint() != facts.fingerprint:
         raise ValueError(f"{folder}: the run learnt from other pictures or labels; give --data its dataset")
-    if not facts.attributes:
-        raise ValueError(f"{folder}: has no attributes, which --data is for; leave it out")
     return dataset
+
+
+def with_measures(spec: GeneratorSpec, generator: Generator, dataset: Dataset) -> GeneratorSpec:
+    """The spec with what is found out by drawing: what its attributes show, and the truncation to draw with."""
+    found = {"truncation": truncation(generator, dataset)}
+    if dataset.attributes:
+        found |= {"apart": dataset.apart(), **shown(generator, dataset)}
+    return replace(spec, measured={**spec.measured, **found}, psi=best(found["truncation"]))
 
 
 def make_spec(name: str, trained: Trained) -> GeneratorSpec:

@@ -85,7 +85,7 @@ batch {cfg.batch}, learning rate {rate}, {cfg.precision}, an average of the weig
 
 ## Use
 
-{use(spec)} The image of a seed has
+{truncation(spec)}{use(spec)} The image of a seed has
 `z = numpy.random.RandomState(seed).randn({spec.z_dim})`. The metadata key `ganapp.spec` tells the rest.
 
 {sizes}, with weights in {taken.precision}.
@@ -116,6 +116,18 @@ half as many samples as real pictures.
 
 def mean(shares: dict[str, float]) -> str:
     return f"{np.mean(list(shares.values())):.2f}" if shares else ""
+
+
+def truncation(spec: GeneratorSpec) -> str:
+    """Where the model draws best, with what was measured, as a paragraph; empty where nothing was."""
+    found = spec.measured.get("truncation")
+    if not found:
+        return ""
+    rows = (f"| {psi} | {precision:.2f} | {recall:.2f} |\n" for psi, (precision, recall) in found.items())
+    return (
+        f"Drawn with a truncation of {spec.psi:g} unless another is asked for.\n\n"
+        f"| truncation | precision | recall |\n| --- | --- | --- |\n{''.join(rows)}\n"
+    )
 
 
 def begun(facts: RunFacts) -> str:

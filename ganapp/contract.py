@@ -25,6 +25,7 @@ MAX_COLOURS = 256
 MAX_SUPERSAMPLE = 4
 MAX_PLANE_SCALE = 4
 MAX_EXAMPLES = 256
+MAX_APART = 1024
 FEWEST = 8  # examples to take from: fewer would make the pictures of a narrow choice all alike
 SPREAD = 2654435761  # neighbouring seeds, times this, fall far from each other (Knuth, TAOCP vol. 3, sec. 6.4)
 MIN_SCALE, MAX_SCALE = 2, 8
@@ -57,7 +58,9 @@ class GeneratorSpec:
     unknown: what a request leaves open is taken from one of them.
     `measured` holds what export found out. `noise`: the most that another noise seed changes, in grey levels.
     `attributes`: for each attribute and value the share 0-1 of samples that show it when it is asked for alone, as a
-    classifier reads them; `readable`: the share of real pictures with that value that it reads rightly.
+    classifier reads them; `readable`: the share of real pictures with that value that it reads rightly. `apart`: pairs
+    of labels, by their numbers, that no training picture has together, though chance would have given several.
+    `truncation`: precision and recall by psi as text. `psi` is the truncation to draw with unless another is asked for.
     """
 
     name: str
@@ -74,6 +77,7 @@ class GeneratorSpec:
     supersample: int = 1
     plane_scale: int = 1
     examples: tuple[tuple[int, ...], ...] = ()
+    psi: float = 1.0
     measured: dict[str, Any] = field(default_factory=dict)
     version: int = VERSION
 
@@ -103,6 +107,16 @@ class GeneratorSpec:
             for value in self.attributes[attribute]
             if readable.get(value, 0) >= READABLE_FROM and shown.get(value, 1) < SELDOM * readable[value]
         )
+
+    def never_with(self, chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[str, str]]:
+        """Attributes and values that no training picture has together with a `chosen` one; which one, for each."""
+        names = [(attribute, value) for attribute, values in self.attributes.items() for value in values]
+        found = {}
+        for i, j in self.measured.get("apart", []):
+            for this, other in ((names[i], names[j]), (names[j], names[i])):
+                if chosen.get(this[0]) == this[1]:
+                    found[other] = this
+        return found
 
     def labels(self, chosen: Mapping[str, str]) -> list[float]:
         """`chosen` values by attribute as a vector [num_labels]; an attribute left out, or "any", is all zeros.
@@ -173,7 +187,12 @@ class GeneratorSpec:
         _need(values, "examples", _are_examples(values.get("examples", []), sizes), wanted)
         values["examples"] = tuple(tuple(example) for example in values.get("examples", []))
         values["attributes"] = {name: tuple(known) for name, known in values.get("attributes", {}).items()}
-        wanted = "an object: noise a number, attributes and readable shares from 0 to 1 by attribute and value"
+        psi = values.get("psi", 1.0)
+        _need(values, "psi", _is_number(psi) and 0 <= psi <= 1, "a number from 0 to 1")
+        wanted = (
+            "an object: noise a number, attributes and readable shares from 0 to 1 by attribute and value, apart pairs "
+            "of labels, truncation two shares by psi"
+        )
         _need(values, "measured", _is_measured(values.get("measured", {}), values["attributes"]), wanted)
         return cls(**values)
 
@@ -261,6 +280,28 @@ def _is_measured(measured: object, attributes: dict[str, tuple[str, ...]]) -> bo
         isinstance(measured, dict)
         and _is_number(measured.get("noise", 0))
         and all(_are_shares(measured.get(key, {}), attributes) for key in ("attributes", "readable"))
+        and _are_pairs(measured.get("apart", []), sum(map(len, attributes.values())))
+        and _are_pairs_of_shares(measured.get("truncation", {}))
+    )
+
+
+def _are_pairs(pairs: object, num_labels: int) -> bool:
+    return (
+        isinstance(pairs, list)
+        and len(pairs) <= MAX_APART
+        and all(
+            isinstance(pair, list)
+            and len(pair) == 2
+            and all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < num_labels for i in pair)
+            for pair in pairs
+        )
+    )
+
+
+def _are_pairs_of_shares(found: object) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(_is_number(share) and 0 <= share <= 1 for share in pair)
+        for pair in found.values()
     )
 
 

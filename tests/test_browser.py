@@ -155,6 +155,18 @@ def test_a_value_that_is_seldom_shown_is_marked_and_drawn(visit: Visit):
     expect(page.locator(".toast-body")).to_have_count(0)
 
 
+def test_a_choice_marks_what_was_never_seen_with_it_and_keeps_what_is_chosen(visit: Visit):
+    page = visit.open()
+    page.get_by_label("Body color").first.click()
+    page.get_by_role("option", name="red").click()
+    page.wait_for_url(re.compile("labels=.*red"))
+    page.get_by_label("Eyes").first.click()
+    page.get_by_role("option", name="one (never with red)").click()
+    page.wait_for_url(re.compile("labels=.*red.*one"))
+    expect(page.get_by_label("Body color").first).to_have_value("red (never with one)")
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
 def test_one_image_large_is_a_square_that_fits_the_screen(visit: Visit):
     visit.page.set_viewport_size({"width": 390, "height": 844})
     page = visit.open("?count=1")

@@ -52,6 +52,9 @@ def test_an_unknown_attribute_or_value_is_named_with_the_known_ones(chosen: dict
         ("measured", {"noise": "much"}), ("measured", {"noise": True}), ("measured", {"attributes": []}),
         ("measured", {"attributes": {"wings": {}}}), ("measured", {"attributes": {"hat": {"maybe": 0.5}}}),
         ("measured", {"attributes": {"hat": {"yes": 1.1}}}), ("measured", {"readable": {"hat": {"yes": "0.5"}}}),
+        ("measured", {"apart": [[0]]}), ("measured", {"apart": [[0, 99]]}), ("measured", {"apart": [[0, True]]}),
+        ("measured", {"apart": [[0, 1]] * 1025}), ("measured", {"truncation": {"0.7": [0.5]}}),
+        ("measured", {"truncation": {"0.7": [0.5, 1.5]}}), ("psi", -0.1), ("psi", 1.5), ("psi", "1"),
         ("measured", {"readable": {"hat": [0.5]}}), ("measured", {"readable": {"hat": {"yes": float("nan")}}}),
     ],
 )  # fmt: skip
@@ -97,7 +100,7 @@ def test_what_is_no_spec_is_a_bundle_error(text: str, spec: type[GeneratorSpec |
 
 def test_a_spec_of_version_1_is_read_without_a_palette():
     record = json.loads(SPEC.to_json()) | {"version": 1}
-    for name in ("palette", "supersample", "plane_scale", "measured"):
+    for name in ("palette", "supersample", "plane_scale", "psi", "measured"):
         del record[name]
     spec = GeneratorSpec.from_json(json.dumps(record))
     assert (spec.version, spec.palette, spec.num_planes, spec.measured) == (1, 0, 0, {})
@@ -117,6 +120,16 @@ def test_a_value_is_seldom_shown_if_by_less_than_half_of_what_can_be_read(
     }
     spec = replace(SPEC, measured=measured)
     assert spec.seldom_shown("hat") == (("yes",) if seldom else ()) and spec.seldom_shown("body") == ()
+    assert GeneratorSpec.from_json(spec.to_json()) == spec
+
+
+def test_values_that_are_never_together_are_told_from_either_side():
+    spec = replace(
+        SPEC, attributes={"hat": ("yes", "no"), "body": ("red", "blue")}, measured={"apart": [[0, 2], [0, 3]]}
+    )
+    assert spec.never_with({"hat": "yes"}) == {("body", "red"): ("hat", "yes"), ("body", "blue"): ("hat", "yes")}
+    assert spec.never_with({"body": "red", "hat": "any"}) == {("hat", "yes"): ("body", "red")}
+    assert spec.never_with({"hat": "no"}) == {} == SPEC.never_with({"hat": "yes"})
     assert GeneratorSpec.from_json(spec.to_json()) == spec
 
 

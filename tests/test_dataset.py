@@ -36,6 +36,15 @@ def test_an_unknown_or_empty_value_is_any():
     assert encode_labels(rows, ATTRIBUTES).tolist() == [[0, 1, 0, 0], [0, 0, 1, 0]]
 
 
+def test_values_are_apart_that_chance_would_have_put_together(shapes: Path):
+    dataset = load_dataset(shapes)
+    rows = [[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1]]  # blue bars, red bars, red squares: no blue squares
+    few, many = (torch.tensor(rows * count, dtype=torch.uint8) for count in (10, 100))
+    assert replace(dataset, labels=many).apart() == [[0, 3]]
+    assert replace(dataset, labels=few).apart() == []  # 30 pictures would have had 3 by chance
+    assert dataset.apart() == []
+
+
 def test_the_fingerprint_changes_with_a_pixel_and_with_a_label(tmp_path: Path):
     folder = write_dataset(tmp_path / "data")
     before = load_dataset(folder).fingerprint()

@@ -1,11 +1,13 @@
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_bundle import CRITTERS, write_bundle
 
 from ganapp.draw.cleanup import Cleanup
 from ganapp.draw.mix import Mix
@@ -13,6 +15,7 @@ from ganapp.draw.sample import Sample
 from ganapp.draw.walk import Walk
 from ganapp.latents import MAX_SEED
 from ganapp.serve.library import Library
+from ganapp.ui import controls
 
 SAMPLE = {"model": "critters", "seed": 3, "count": 4, "psi": 0.5, "noise_seed": 1, "labels": {"eyes": "two"}}
 MIX = {
@@ -151,3 +154,15 @@ def test_what_is_left_out_has_its_default_and_every_default_passes_its_own_check
     record = kind.checked(library)
     assert kind.checked(library, **vars(record)) == record
     assert all(each.metadata["help"] for each in fields(kind))
+
+
+def test_a_truncation_that_is_not_given_is_the_models_own(tmp_path: Path):
+    for name, psi in (("calm", 0.7), ("wild", 1.0)):
+        write_bundle(tmp_path / name, replace(CRITTERS, name=name, psi=psi))
+    library = Library(tmp_path)
+    for record in (Sample, Mix, Walk):
+        for left_out in ({}, {"psi": None}, {"psi": ""}):
+            assert [record.checked(library, model=name, **left_out).psi for name in ("calm", "wild")] == [0.7, 1.0]
+        assert record.checked(library, model="calm", psi=1).psi == 1
+    assert Sample.from_query(library, {"model": "calm"})[0].psi == 0.7
+    assert controls.psi(library.spec("calm")).value == 0.7

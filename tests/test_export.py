@@ -24,6 +24,7 @@ from export.precision import take
 from export.wrappers import fold
 from ganapp.contract import CHECKPOINT, MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
+from ganapp.metrics.truncation import best
 from ganapp.pictures.alpha import unpremultiply
 from ganapp.serve import session
 from ganapp.serve.generator import open_generator
@@ -329,7 +330,9 @@ def test_with_its_dataset_the_spec_and_the_card_tell_how_often_a_value_shows(run
     assert {name: tuple(shares) for name, shares in shown.items()} == spec.attributes == ATTRIBUTES
     assert all(share > 0.9 for shares in readable.values() for share in shares.values())
     assert min(shown["colour"].values()) < 0.5 and "noise" in spec.measured  # ten steps teach no colours
+    assert f"{spec.psi:g}" in spec.measured["truncation"] and spec.psi == best(spec.measured["truncation"])
     card = (tmp_path / "w" / "README.md").read_text()
+    assert f"Drawn with a truncation of {spec.psi:g} unless another is asked for" in card
     [row] = [line for line in card.splitlines() if line.startswith("| `colour`")]
     seldom = spec.seldom_shown("colour")
     often = [value for value in ATTRIBUTES["colour"] if value not in seldom]

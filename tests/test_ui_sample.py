@@ -33,6 +33,19 @@ def test_the_large_image_is_the_one_to_take_along_or_else_the_first():
         picked(None, None)
 
 
+def test_a_value_that_was_never_seen_with_a_chosen_one_is_offered_last_with_a_mark():
+    before, after = (controls.labels_of(CRITTERS, 2, chosen)[1]["choices"] for chosen in ({}, {"body_color": "red"}))
+    assert before == ["any", "one", ("two (seldom shown)", "two")]
+    assert after == ["any", ("one (never with red)", "one"), ("two (seldom shown)", "two")]
+    colours = controls.labels_of(CRITTERS, 2, {"eyes": "one"})[0]
+    assert colours["choices"] == ["any", "green", "blue", ("red (never with one)", "red")] and colours["value"] == "any"
+
+
+def test_the_api_names_values_that_were_never_seen_together_once(library: Library):
+    text = " ".join(api.never_shown(library))
+    assert text == "critters never saw body_color red with eyes one"
+
+
 def test_a_rolled_seed_can_be_said_aloud():
     assert all(0 <= roll() < 10**6 for _ in range(100))
 

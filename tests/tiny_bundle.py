@@ -21,7 +21,7 @@ CRITTERS = GeneratorSpec(
     noise_dim=7,
     attributes={"body_color": ("red", "green", "blue"), "eyes": ("one", "two")},
     training={"dataset": "critters", "licence": "CC0 1.0", "statement": "Drawn by a test.", "kimg": 12.5},
-    measured={"noise": 20, "attributes": {"eyes": {"two": 0.1}}, "readable": {"eyes": {"two": 0.9}}},
+    measured={"noise": 20, "attributes": {"eyes": {"two": 0.1}}, "readable": {"eyes": {"two": 0.9}}, "apart": [[0, 3]]},
 )
 FACES = GeneratorSpec(name="faces", resolution=16, channels=4, z_dim=8, w_dim=6, num_ws=4, noise_dim=0, pixel_size=2)
 PLAIN = GeneratorSpec(

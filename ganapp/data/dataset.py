@@ -12,11 +12,12 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ganapp.contract import MAX_EXAMPLES
+from ganapp.contract import MAX_APART, MAX_EXAMPLES
 from ganapp.models.device import sent
 from ganapp.pictures.alpha import premultiply
 
 NEAR = 1 / 4  # of a GPU's free memory, which all pictures may take
+EXPECTED = 10.0  # pictures that chance would give; that there are none has then a chance of 1 in 22,000
 FACTS = {"name", "resolution", "channels", "attributes", "pixel_size", "licence", "statement"}
 
 
@@ -62,6 +63,21 @@ class Dataset:
         some = self.pixels[:: len(self.pixels) // 2000 + 1].float()
         mean, deviation = some.mean(0), some.std(0, unbiased=False)
         return float((mean - mean.flip(2)).abs().mean() / deviation.mean().clamp_min(1e-6))
+
+    def apart(self) -> list[list[int]]:
+        """Pairs of labels of two attributes, by number, that no picture has both of, at most MAX_APART.
+
+        Only those that chance would have given EXPECTED pictures or more, the most expected first.
+        """
+        x = self.labels.float()
+        together, alone = x.T @ x, x.sum(0)
+        expected = torch.outer(alone, alone) / len(x)
+        sizes = torch.tensor([len(values) for values in self.attributes.values()])
+        block = torch.arange(len(sizes)).repeat_interleave(sizes)
+        never = (together == 0) & (expected >= EXPECTED) & (block[:, None] < block[None])
+        pairs = never.nonzero()
+        order = expected[never].argsort(descending=True, stable=True)
+        return pairs[order][:MAX_APART].tolist()
 
     def split(self, holdout: float) -> tuple[Tensor, Tensor]:
         """Indices of the pictures to train on and of those held out, a share `holdout` rounded down.

@@ -69,6 +69,6 @@ def on_the_line(hint: Any) -> Any:
 
 def worded(default: object) -> str:
     """A default as it would be given on the command line, empty where there is none to show."""
-    if default in ("", {}):
+    if default in ("", {}, None):
         return ""
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

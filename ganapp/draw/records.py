@@ -20,7 +20,7 @@ from ganapp.serve.library import Library
 RECORD_KEY = "ganapp"  # of the PNG text chunk
 MAX_BRACKETS = 200  # of a record: one nested deeper than Python's own stack can be read but not written
 
-PSI_LOW, PSI, PSI_HIGH = -2.0, 1.0, 2.0  # by default all the variety that the model has
+PSI_LOW, PSI_HIGH = -2.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,19 @@ class Models:
 Check = Callable[[Raw, str, Models], Any]  # a value, its name and the models; raises ValueError that names it
 
 
-def parameter(default: Any, check: Check, help: str) -> Any:
-    """A field of a record: its default, the check that every value passes, and a sentence for people."""
-    facts = {"check": check, "help": help}
+def parameter(default: Any, check: Check, help: str, **facts: Any) -> Any:
+    """A field of a record: its default, the check that every value passes, and a sentence for people.
+
+    With `left_out`, that is what is checked where no value is given, in place of the default.
+    """
+    facts |= {"check": check, "help": help}
     return field(metadata=facts, **({"default_factory": default} if callable(default) else {"default": default}))
 
 
 def default_of(parameter: Field) -> Any:
-    """The default of a record's field, before its check."""
+    """What a record's field has where no value is given, before its check."""
+    if "left_out" in parameter.metadata:
+        return parameter.metadata["left_out"]
     return parameter.default if parameter.default_factory is MISSING else parameter.default_factory()
 
 
@@ -172,7 +177,14 @@ def a_model() -> Any:
 
 def a_psi() -> Any:
     text = f"truncation, {PSI_LOW:g} to {PSI_HIGH:g}; 0 is the average of all that fits the labels, 1 the whole variety"
-    return parameter(PSI, real(PSI_LOW, PSI_HIGH), text)
+    return parameter(1.0, psi_of, f"{text}; the model's own unless it is given", left_out=None)
+
+
+def psi_of(value: Raw, name: str, models: Models) -> float:
+    """A truncation; none at all means the model's own."""
+    if value in (None, ""):
+        return models.drawn.psi
+    return arguments.real(value, name, PSI_LOW, PSI_HIGH)
 
 
 def a_noise_seed() -> Any:

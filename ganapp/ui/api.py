@@ -60,7 +60,8 @@ class Call:
             kind, _, text = own["model"]
             own["model"] = (kind, library.default, text)
             kind, default, text = own["labels"]
-            own["labels"] = (kind, default, " ".join("; ".join([text, *seldom_shown(library)]).split()))
+            text = "; ".join([text, *seldom_shown(library), *never_shown(library)])
+            own["labels"] = (kind, default, " ".join(text.split()))
         return {**self.first, **own, **self.last}
 
     def function(self, library: Library) -> Callable[..., Any]:
@@ -168,6 +169,20 @@ def seldom_shown(library: Library) -> list[str]:
         for attribute in spec.attributes
         if spec.seldom_shown(attribute)
     ]
+
+
+def never_shown(library: Library) -> list[str]:
+    """For each value of each model a clause on those that no training picture has with it, if there are any."""
+    found = []
+    for name, spec in library.specs.items():
+        told: set[tuple[str, str]] = set()
+        for attribute, values in spec.attributes.items():
+            for value in values:
+                others = [other for other in spec.never_with({attribute: value}) if other not in told]
+                if others:
+                    found.append(f"{name} never saw {attribute} {value} with {', '.join(map(' '.join, others))}")
+                    told.add((attribute, value))
+    return found
 
 
 def on_the_wire(hint: Any) -> Any:

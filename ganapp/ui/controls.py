@@ -8,9 +8,10 @@ from gradio.components import Component
 
 from ganapp.contract import ANY, GeneratorSpec
 from ganapp.draw.arguments import Raw
-from ganapp.draw.records import PSI, PSI_HIGH, PSI_LOW
+from ganapp.draw.records import PSI_HIGH, PSI_LOW
 from ganapp.draw.render import OWN, SVG, paints
 from ganapp.serve.library import Library
+from ganapp.ui import errors
 
 SIZES = (128, 256, 512, 1024, 2048, 4096)  # pixels a side; others can be typed
 
@@ -45,12 +46,12 @@ def named(library: Library, parameters: Mapping[str, Component], values: Sequenc
     return {**found, "labels": chosen(library, found["model"], values[len(parameters) :])}
 
 
-def psi() -> gr.Slider:
-    """The slider of truncation, which says what it does."""
+def psi(spec: GeneratorSpec) -> gr.Slider:
+    """The slider of truncation, which says what it does, where this model draws best."""
     return gr.Slider(
         PSI_LOW,
         PSI_HIGH,
-        PSI,
+        spec.psi,
         step=0.05,
         label="Truncation ψ",
         info="0 is the average of what is chosen, 1 the whole variety",
@@ -97,8 +98,8 @@ def labels(library: Library, spec: GeneratorSpec, opened: bool) -> list[gr.Dropd
         return [gr.Dropdown(**_dropdown(spec, i), filterable=False, min_width=120) for i in range(most)]
 
 
-def labels_of(spec: GeneratorSpec, pool: int, chosen: Mapping[str, str] | None = None) -> list[dict]:
-    """Updates of a pool of so many dropdowns for another model, with the `chosen` values."""
+def labels_of(spec: GeneratorSpec, pool: int, chosen: Mapping[str, Raw] | None = None) -> list[dict]:
+    """Updates of a pool of so many dropdowns for a model and these `chosen` values."""
     return [gr.update(**_dropdown(spec, i, chosen)) for i in range(pool)]
 
 
@@ -127,16 +128,30 @@ def title(name: str) -> str:
     return name.replace("_", " ").strip().capitalize()
 
 
-def _dropdown(spec: GeneratorSpec, i: int, chosen: Mapping[str, str] | None = None) -> dict:
-    """What the dropdown at place i of the pool is for this model."""
+def marking(library: Library, labels: Sequence[gr.Dropdown], model: Component) -> dict:
+    """The options of an event that marks, in each dropdown, what no training picture has with the values chosen."""
+
+    def mark(name: Raw, *values: Raw) -> list[dict]:
+        return labels_of(library.spec(name), len(labels), chosen(library, name, values))
+
+    quietly = {"show_progress": "hidden", **PRIVATE, "trigger_mode": "always_last", "preprocess": False}
+    return {"fn": errors.in_the_page()(mark), "inputs": [model, *labels], "outputs": [*labels], **quietly}
+
+
+def _dropdown(spec: GeneratorSpec, i: int, chosen: Mapping[str, Raw] | None = None) -> dict:
+    """What the dropdown at place i of the pool is for this model. Values that it does not show well come last."""
     if i >= len(spec.attributes):
         return {"visible": False, "choices": [ANY], "value": ANY}
     attribute, values = list(spec.attributes.items())[i]
-    seldom = spec.seldom_shown(attribute)
-    often = [value for value in values if value not in seldom]
+    why = {value: "seldom shown" for value in spec.seldom_shown(attribute)}
+    for (other, value), (_, unlike) in spec.never_with(chosen or {}).items():
+        if other == attribute:
+            why[value] = f"never with {unlike}"
+    often = [value for value in values if value not in why]
+    last = [(f"{value} ({why[value]})", value) for value in values if value in why]
     return {
         "visible": True,
         "label": title(attribute),
-        "choices": [ANY, *often, *((f"{value} (seldom shown)", value) for value in seldom)],
+        "choices": [ANY, *often, *last],
         "value": (chosen or {}).get(attribute, ANY),
     }

@@ -62,7 +62,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
                 cleanup = outlet_button(WHOLE, "mix-cleanup")
         with gr.Column(elem_classes="more"):
             size = controls.size(library.spec(names[0]), SHOWN)
-            psi = controls.psi()
+            psi = controls.psi(library.spec(names[0]))
             noise_seed = controls.noise_seed(library.spec(names[0]))
             labels = controls.labels(library, library.spec(names[0]), opened=False)
 
@@ -106,13 +106,14 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
             gr.update(visible=False),
             gr.update(elem_classes=["picture", *controls.pixel_class(spec)]),
             gr.update(**controls.sizes(spec, SHOWN)),
+            spec.psi,
             controls.noise_seed_of(spec),
             *controls.labels_of(spec, len(labels)),
         ]
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in names:
-            return [gr.skip()] * (6 + len(labels))
+            return [gr.skip()] * (7 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -129,7 +130,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
     tab.select(
-        on_first, [begun, page.first, model], [model, layers, exact, shown, size, noise_seed, *labels], **following
+        on_first, [begun, page.first, model], [model, layers, exact, shown, size, psi, noise_seed, *labels], **following
     ).then(on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix"))
     for field in (source_seeds, destination_seeds, exact, noise_seed):
         field.submit(**drawing)
@@ -139,13 +140,15 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     model.input(
         on_model,
         model,
-        [layers, exact, shown, size, noise_seed, *labels],
+        [layers, exact, shown, size, psi, noise_seed, *labels],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",
     ).then(**drawing)
     for control in (size, psi, *labels):
         control.input(**drawing, show_progress="hidden")
+    for choice in labels:
+        choice.input(**controls.marking(library, labels, model))
     hint.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)
 
     def picture(drawn: tuple[Mix, str] | None, chosen: tuple[int, int] | None) -> str:

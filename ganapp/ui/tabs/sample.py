@@ -70,7 +70,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         with gr.Column(elem_classes="more"):
             count = gr.Slider(1, MAX_COUNT, Sample.count, step=1, label="Count", buttons=[])
             size = controls.size(spec, SHOWN, vector=True)
-            psi = controls.psi()
+            psi = controls.psi(spec)
             noise_seed = controls.noise_seed(spec)
             labels = controls.labels(library, spec, opened=True)
     query = gr.Textbox(visible=False)
@@ -116,6 +116,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         spec = library.spec(model)
         return [
             gr.update(**controls.sizes(spec, SHOWN, vector=True)),
+            spec.psi,
             controls.noise_seed_of(spec),
             *controls.labels_of(spec, len(labels)),
             story(spec),
@@ -135,7 +136,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     model.input(
         on_model,
         model,
-        [size, noise_seed, *labels, about, gallery],
+        [size, psi, noise_seed, *labels, about, gallery],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",
@@ -143,6 +144,8 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     # Every step of a drag sends a request, but only the last is drawn: the picture ends where the thumb does.
     for control in (count, size, psi, *labels):
         control.input(**drawing, show_progress="hidden").then(**sharing)
+    for choice in labels:
+        choice.input(**controls.marking(library, labels, model))
     gallery.preview_open(None, js=scripts.call("view.js", "toResult", "#sample-gallery .preview"), **controls.PRIVATE)
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
     gallery.select(on_select, shown, [place, cleanup], **quietly)

@@ -69,7 +69,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
                     cleanup = outlet_button("Clean up this frame", "walk-cleanup")
         with gr.Column(elem_classes="more"):
             size = controls.size(spec, SHOWN)
-            psi = controls.psi()
+            psi = controls.psi(spec)
             noise_seed = controls.noise_seed(spec)
             labels = controls.labels(library, spec, opened=False)
 
@@ -95,7 +95,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
 
     def on_first(begun: bool, name: Raw, now: Raw) -> list:
         if begun or name == now or name not in library.names():
-            return [gr.skip()] * (4 + len(labels))
+            return [gr.skip()] * (5 + len(labels))
         return [name, *on_model(name)]
 
     def on_open(begun: bool, *values: Raw) -> tuple:
@@ -108,6 +108,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         return [
             gr.update(choices=spaces, value=spaces[0][1]),
             gr.update(**controls.sizes(spec, SHOWN)),
+            spec.psi,
             controls.noise_seed_of(spec),
             *controls.labels_of(spec, len(labels)),
         ]
@@ -119,20 +120,22 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     go.click(**drawing)
     begun = gr.State(False)
     following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, space, size, noise_seed, *labels], **following).then(
+    tab.select(on_first, [begun, page.first, model], [model, space, size, psi, noise_seed, *labels], **following).then(
         on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")
     )
     seeds.submit(**drawing)
     model.input(
         on_model,
         model,
-        [space, size, noise_seed, *labels],
+        [space, size, psi, noise_seed, *labels],
         show_progress="hidden",
         **controls.PRIVATE,
         trigger_mode="always_last",
     ).then(**drawing)
     for control in (size, space, loop, format, background):
         control.input(**drawing)
+    for choice in labels:
+        choice.input(**controls.marking(library, labels, model))
 
     def picture(frame: Raw, walk: tuple[Walk, str, int] | None) -> str:
         if not walk:
