@@ -155,7 +155,7 @@ def test_supersampled_an_opaque_picture_has_its_own_size():
     assert G(torch.randn(2, 8), torch.zeros(2, 0), torch.zeros(2, 0)).shape == (2, 3, 16, 16)
 
 
-@pytest.mark.parametrize("supersample", [0, 5])
+@pytest.mark.parametrize("supersample", [-1, 5])
 def test_a_picture_is_drawn_once_to_four_times_as_large(supersample: int):
     with pytest.raises(ValueError, match="supersample"):
         StyleGAN2Config(palette=3, supersample=supersample)
@@ -190,7 +190,20 @@ def test_a_generator_of_coarser_planes_stops_at_their_side_and_the_judge_sees_th
     assert (gradient != 0).flatten(2).all(2).all()  # every pixel counts
 
 
-@pytest.mark.parametrize("plane_scale", [0, 3, 8])
+@pytest.mark.parametrize(
+    ("resolution", "pixel_art", "sizes"),
+    [(32, False, (1, 2)), (64, False, (1, 2)), (128, False, (2, 1)), (512, False, (4, 1)), (128, True, (1, 1))],
+)
+def test_what_is_left_open_is_decided_by_the_pictures(resolution: int, pixel_art: bool, sizes: tuple[int, int]):
+    open_one = StyleGAN2Config(palette=3, supersample=0, plane_scale=0)
+    decided = open_one.fitted(resolution, pixel_art)
+    assert (decided.plane_scale, decided.supersample) == sizes
+    assert decided.fitted(64, False) == decided
+    chosen = replace(open_one, supersample=3, plane_scale=1)
+    assert chosen.fitted(resolution, pixel_art) == chosen
+
+
+@pytest.mark.parametrize("plane_scale", [-1, 3, 8])
 def test_planes_have_the_pictures_side_a_half_or_a_quarter_of_it(plane_scale: int):
     with pytest.raises(ValueError, match="plane_scale"):
         StyleGAN2Config(palette=3, plane_scale=plane_scale)

@@ -1,7 +1,7 @@
 """A compact StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) for RGB or RGBA, conditional on attributes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,8 @@ from ganapp.models.layers import Conv, Linear, leaky_relu, minibatch_stddev, to_
 from ganapp.models.mapping import Mapping
 from ganapp.models.palette import Palette, check_sizes, outputs
 
+PLANES = 64  # pixels a side; at 128 px a step from planes of 64 takes little more than one at 64 px
+
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
@@ -18,9 +20,10 @@ class StyleGAN2Config:
 
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
     drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures. Its planes
-    have 1 / `plane_scale` of the picture's side, and what the discriminator works with is as much smaller. Without a
-    palette there is nothing to draw larger, and both are 1. Without `noise`, the style decides every detail. The
-    discriminator judges by `judge_units` features, as many as the last feature maps have channels if 0.
+    have 1 / `plane_scale` of the picture's side, and what the discriminator works with is as much smaller. 0 leaves
+    either to the size of the pictures, see `fitted`. Without a palette there is nothing to draw larger. Without
+    `noise`, the style decides every detail. The discriminator judges by `judge_units` features, as many as the last
+    feature maps have channels if 0.
     """
 
     z_dim: int = 128
@@ -40,16 +43,27 @@ class StyleGAN2Config:
             raise ValueError("the sizes of a StyleGAN2 must be positive")
         if self.judge_units < 0:
             raise ValueError(f"judge_units must be 0 or more, not {self.judge_units}")
-        check_sizes(self.palette, self.supersample)
-        if self.plane_scale not in (1, 2, 4):
-            raise ValueError(f"plane_scale must be 1, 2 or 4, not {self.plane_scale}")
+        check_sizes(self.palette, self.supersample or 1)
+        if self.plane_scale not in (0, 1, 2, 4):
+            raise ValueError(f"plane_scale must be 1, 2 or 4, or 0, which leaves it open, not {self.plane_scale}")
 
     def features(self, side: int) -> int:
         return max(8, min(self.base // side, self.width))
 
+    def fitted(self, resolution: int, pixel_art: bool) -> "StyleGAN2Config":
+        """The sizes for such pictures: what is left open is decided.
+
+        Planes have PLANES pixels a side at most, and a quarter of the picture's at least. Where they are as large as
+        the picture, it is drawn twice as large. Pixel art has a plane's value for each pixel: its edges are hard.
+        """
+        scale = 1 if pixel_art else max(1, min(4, resolution // PLANES))
+        plane_scale = self.plane_scale or scale
+        supersample = self.supersample or (2 if plane_scale == 1 and not pixel_art else 1)
+        return replace(self, plane_scale=plane_scale, supersample=supersample)
+
     def drawn_from(self, resolution: int) -> int:
         """The side of the planes that a picture is drawn from; without a palette, of the picture itself."""
-        return resolution // self.plane_scale if self.palette else resolution
+        return resolution // (self.plane_scale or 1) if self.palette else resolution
 
 
 class ModulatedConv(nn.Module):
@@ -125,7 +139,8 @@ class Synthesis(nn.Module):
             ModulatedConv(cfg.features(side), planes, cfg.w_dim, 1, demodulate=False) for side in self.sides
         )
         self.rgb_bias = nn.Parameter(torch.zeros(planes))
-        self.palette = Palette(cfg.w_dim, cfg.palette, cfg.supersample, cfg.plane_scale) if cfg.palette else None
+        enlarged = cfg.supersample or 1, cfg.plane_scale or 1
+        self.palette = Palette(cfg.w_dim, cfg.palette, *enlarged) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, H, W]."""

@@ -153,7 +153,9 @@ class TrainConfig:
 
 # A palette suits flat art. With little compute, many steps on small batches gain most.
 DEFAULT = TrainConfig(
-    network=StyleGAN2Config(palette=16, supersample=2, noise=False, judge_units=256), attribute_loss=0.5, batch=16
+    network=StyleGAN2Config(palette=16, supersample=0, plane_scale=0, noise=False, judge_units=256),
+    attribute_loss=0.5,
+    batch=16,
 )
 PLAIN = replace(DEFAULT, attribute_loss=0.0)  # for discriminators that do not name attributes
 # The recipe of Radford et al. 2015, sec. 4, as people know it: no average of the weights, no penalty.

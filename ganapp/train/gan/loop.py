@@ -132,7 +132,8 @@ class Run:
     def about(self) -> RunAbout:
         """What the report says of the run."""
         facts, changed = self.facts, asdict(self.cfg)
-        default = asdict(DEFAULT)
+        network = DEFAULT.network.fitted(facts.resolution, facts.pixel_size > 1)
+        default = asdict(replace(DEFAULT, network=network))
         return RunAbout(
             dataset=facts.dataset,
             count=len(self.train_on),

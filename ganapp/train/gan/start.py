@@ -1,7 +1,7 @@
 """Begins or resumes a run in its folder, on a prepared dataset."""
 
 import logging
-from dataclasses import fields, replace
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.models import MODELS
 from ganapp.models.device import find_device, resolve_precision
+from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.gan.carry import carry_over
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
@@ -102,12 +103,11 @@ def train(
 
 
 def suited(cfg: TrainConfig, dataset: Dataset, precision: str) -> TrainConfig:
-    """The settings in this precision; a palette of pixel art has a plane's value for each pixel."""
+    """The settings in this precision, with the network's sizes that were left open."""
     cfg = replace(cfg, precision=precision)
-    if dataset.pixel_size == 1:
+    if not isinstance(cfg.network, StyleGAN2Config):
         return cfg
-    enlarging = {field.name for field in fields(cfg.network)} & {"supersample", "plane_scale"}
-    return replace(cfg, network=replace(cfg.network, **dict.fromkeys(enlarging, 1)))
+    return replace(cfg, network=cfg.network.fitted(dataset.resolution, dataset.pixel_size > 1))
 
 
 def check_fits(data: Path, count: int, cfg: TrainConfig, processes: Processes) -> None:

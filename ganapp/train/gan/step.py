@@ -205,7 +205,7 @@ def train_step(state: TrainState, batch: Batch, attribute_sizes: list[int], cfg:
             penalty = gradient_penalty(state.D, real, labels)
             if cfg.penalty == "r1r2":
                 penalty = penalty + gradient_penalty(state.D, seen_fake, labels)
-            (penalty * (cfg.gamma / 2 * cfg.penalty_every)).backward()
+            (penalty * (cfg.gamma * pixels(cfg) / 2 * cfg.penalty_every)).backward()
         if batch.held_out is not None and step % WATCH_EVERY == 0:
             # Before the update: relativistic logits drift together, by more than what tells real from fake.
             watch(state, real_logits, fake_logits, batch.held_out, attribute_sizes, cfg, draws)
@@ -314,6 +314,14 @@ def generate(G: nn.Module, labels: Tensor, style_mixing: float, draws: Draws) ->
     second = mixed & (torch.arange(G.num_ws, device=device) >= crossover)  # [N, num_ws]
     ws = torch.where(second[:, :, None], G.mapping(draws.normal(N, G.z_dim), labels)[:, None], w[:, None])
     return G.synthesis(ws, draws.normal(N, G.noise_dim)).contiguous(memory_format=torch.channels_last)
+
+
+def pixels(cfg: TrainConfig) -> int:
+    """How many pixels of the picture a pixel of the planes gives: the gradient that is punished is spread over as many.
+
+    With this factor, `gamma` means the same for pictures of any size that are drawn from the same planes.
+    """
+    return (getattr(cfg.network, "plane_scale", 1) or 1) ** 2
 
 
 def drop_labels(labels: Tensor, sizes: list[int], share: float, draws: Draws) -> Tensor:
