@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # of a checkout
+
 
 def write_whole(path: Path, data: bytes | str, *, durable: bool = False, shared: bool = False) -> None:
     """Write the file, and its folder, so that it is whole as soon as it is there and nothing is left of a failure.

@@ -145,7 +145,7 @@ def test_a_limit_keeps_the_first_usable_pictures(folder, tmp_path):
 # The built-in sets
 
 
-@pytest.mark.parametrize(("name", "resolution"), [("critters", 64), ("faces", 32), ("robots", 64)])
+@pytest.mark.parametrize(("name", "resolution"), [("critters", 128), ("faces", 32), ("robots", 128)])
 def test_a_built_in_set_brings_its_resolution_labels_and_licence(name: str, resolution: int, tmp_path):
     summary = prepare(name, tmp_path / "out", limit=4)
     assert (summary.images, summary.resolution, summary.skipped) == (4, resolution, 0)

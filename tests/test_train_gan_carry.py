@@ -13,8 +13,8 @@ from torch import Tensor
 from export.bundle import export_bundle, load_trained, make_spec
 from export.card import begun
 from ganapp.contract import CHECKPOINT, START
-from ganapp.train.gan.carry import carry_over
-from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint, save_checkpoint
+from ganapp.train.gan.carry import AUTO, carry_over, named, suited_start
+from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint, save_checkpoint, write_start
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train
@@ -157,3 +157,49 @@ def test_a_run_that_begins_with_one_that_began_with_another_tells_of_both(tmp_pa
     saved(tmp_path, TINY, replace(FACTS, init=first, init_seen=40_000))
     facts = carry_over(new_state(TINY, FACTS, CPU), tmp_path, TINY, FACTS)
     assert facts.init.endswith(f"12.3 kimg, begun with {first}") and facts.init_seen == 52_340
+
+
+def test_an_init_is_a_path_the_name_of_a_shipped_model_or_none(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    export_bundle(run, tmp_path / "weights" / "apes", start=True)
+    monkeypatch.setattr("ganapp.train.gan.carry.WEIGHTS", tmp_path / "weights")
+    monkeypatch.chdir(tmp_path)
+    assert named("apes") == tmp_path / "weights" / "apes" and named("runs/apes") == Path("runs/apes")
+    assert named("none") is None and named("auto") == AUTO
+    (tmp_path / "apes").mkdir()
+    assert named("apes") == Path("apes")  # what is there comes first
+
+
+def test_of_itself_a_run_begins_with_the_shipped_model_for_such_pictures_whose_sizes_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ganapp.train.gan.carry.WEIGHTS", tmp_path)
+    assert suited_start(TINY, False) is None  # none is shipped here
+    cfg = ARCHITECTURES["stylegan2-supersampled"]
+    for name in ("critters", "faces"):
+        (tmp_path / name).mkdir()
+        saved(tmp_path / name, cfg)
+        write_start(tmp_path / name / CHECKPOINT, tmp_path / name / START)
+    assert [suited_start(cfg, pixel_art) for pixel_art in (False, True)] == [
+        tmp_path / "critters" / START, tmp_path / "faces" / START,
+    ]  # fmt: skip
+    fitted = replace(cfg, network=replace(cfg.network, plane_scale=1, supersample=1))
+    assert suited_start(fitted, False) == tmp_path / "critters" / START
+    assert suited_start(replace(cfg, network=replace(cfg.network, width=8)), False) is None
+    assert suited_start(ARCHITECTURES["dcgan"], False) is None
+
+
+def test_a_run_that_begins_of_itself_says_with_what_and_goes_on_by_resume(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ganapp.train.gan.carry.WEIGHTS", tmp_path)
+    (tmp_path / "critters").mkdir()
+    saved(tmp_path / "critters", TINY)
+    write_start(tmp_path / "critters" / CHECKPOINT, tmp_path / "critters" / START)
+    for kimg, resume in ((0.008, False), (0.016, True)):
+        train(shapes, tmp_path / "run", TINY, Budget(kimg=kimg), resume=resume, device="cpu", init=AUTO)
+        facts = load_checkpoint(tmp_path / "run" / CHECKPOINT)[2]
+        assert facts.init_seen == 12_340 and facts.seen == kimg * 1000
+    train(shapes, tmp_path / "other", TINY, Budget(kimg=0.008), device="cpu")
+    assert not load_checkpoint(tmp_path / "other" / CHECKPOINT)[2].init

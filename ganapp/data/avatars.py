@@ -199,9 +199,9 @@ RARE = {"hatProbability": 20, "glassesProbability": 35, "beardProbability": 20, 
 BUILTIN = {
     recipe.name: recipe
     for recipe in (
-        Recipe("critters", "Critters", ("critters",), 10_000, 64, ROUNDED, _critter),
+        Recipe("critters", "Critters", ("critters",), 10_000, 128, ROUNDED, _critter),
         Recipe("faces", "Pixel Art", ("pixel-art",), 10_000, 32, RARE, _face, grid=16),
-        Recipe("robots", "Voxel Bot", ("voxel-bot",), 1_666, 64, ROUNDED, _robot),
+        Recipe("robots", "Voxel Bot", ("voxel-bot",), 1_666, 128, ROUNDED, _robot),
         Recipe("illustrations", _titles(ILLUSTRATIONS), ILLUSTRATIONS, 60 * len(ILLUSTRATIONS), 512, {}, _style),
     )
 }

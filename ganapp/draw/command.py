@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from ganapp.draw import arguments
 from ganapp.draw.mix import Mix, grid
-from ganapp.draw.options import WEIGHTS, given, options
+from ganapp.draw.options import given, options
 from ganapp.draw.records import Record
 from ganapp.draw.sample import MAX_COUNT, Sample, pictures
 from ganapp.draw.walk import FORMATS, Walk, film
-from ganapp.files import write_whole
+from ganapp.files import WEIGHTS, write_whole
 from ganapp.serve.library import Library
 
 MOST = 10_000  # pictures of one command

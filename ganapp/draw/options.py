@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import field, fields, make_dataclass
-from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_origin, get_type_hints
 
@@ -11,7 +10,6 @@ import tyro
 from ganapp.draw.arguments import Raw
 from ganapp.draw.records import Record, default_of
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights"  # of a checkout
 METAVARS = {int: "N", float: "X", str: "TEXT", bool: "True|False", tuple[str, ...]: "ATTRIBUTE=VALUE ..."}
 
 

@@ -18,9 +18,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ganapp.contract import BundleError
 from ganapp.draw.cleanup import Cleanup
 from ganapp.draw.enlarge import clean_up
-from ganapp.draw.options import WEIGHTS, given, options
+from ganapp.draw.options import given, options
 from ganapp.draw.records import RECORD_KEY, read_record
-from ganapp.files import write_whole
+from ganapp.files import WEIGHTS, write_whole
 from ganapp.folders import files_below, printable
 from ganapp.pictures.finish import copy_alpha
 from ganapp.pictures.load import load_image

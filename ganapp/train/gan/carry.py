@@ -4,16 +4,22 @@ import logging
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ganapp.contract import CHECKPOINT, START
+from ganapp.files import WEIGHTS
+from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.gan.checkpoint import SHOWN, RunFacts, load_checkpoint
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.step import TrainState, new_networks
 
 log = logging.getLogger(__name__)
+
+AUTO = "auto"
+SUITED = {False: "critters", True: "faces"}  # for pictures in general, and for pixel art
 
 Columns = list[tuple[int, int]]  # the labels that two datasets share: the number of each in the old one and in the new
 
@@ -52,6 +58,25 @@ def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts)
     before = f", begun with {old_facts.init}" if old_facts.init else ""
     said = f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg{before}"
     return replace(facts, init=said, init_seen=old_facts.seen + old_facts.init_seen)
+
+
+def named(init: str) -> Path | Literal["auto"] | None:
+    """What `--init` means: AUTO, nothing for "none", a path, or else the name of a shipped model."""
+    if init in (AUTO, "none"):
+        return AUTO if init == AUTO else None
+    shipped = WEIGHTS / init
+    return shipped if not Path(init).exists() and (shipped / START).exists() else Path(init)
+
+
+def suited_start(cfg: TrainConfig, pixel_art: bool) -> Path | None:
+    """The start of the shipped model that helps a run on such pictures, if its network has the run's sizes."""
+    path = WEIGHTS / SUITED[pixel_art] / START
+    if not isinstance(cfg.network, StyleGAN2Config) or not path.exists():
+        return None
+    theirs = load_checkpoint(path)[1].network
+    drawn = {"plane_scale": 0, "supersample": 0}  # other pictures, but the same weights
+    same = isinstance(theirs, StyleGAN2Config) and replace(theirs, **drawn) == replace(cfg.network, **drawn)
+    return path if same else None
 
 
 def checkpoint_of(init: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ganapp.models.device import keep_freed_memory, use_threads
+from ganapp.train.gan.carry import AUTO, named
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train
@@ -23,9 +24,10 @@ class TrainArgs:
     """Folder of the run: checkpoint, sample grids, log."""
     resume: bool = False
     """Go on with the run in OUT, with the settings stored there."""
-    init: Path | None = None
-    """Begin with the weights of another run (its folder or a checkpoint), as far as they fit: layers by name and shape,
-    attributes by the names of their values."""
+    init: str = AUTO
+    """Begin with the weights of a run (its folder or a checkpoint) or of a model (its folder or a shipped one's name),
+    as far as they fit: layers by name and shape, attributes by the names of their values. none begins from scratch;
+    auto with a shipped model whose sizes are the run's, if there is one for such pictures."""
     preset: Literal[tuple(PRESETS)] = "default"
     """Settings to start from, architecture included; each of the options below changes one of them."""
     kimg: float = float("inf")
@@ -53,4 +55,4 @@ def run(prog: str, args: list[str]) -> None:
     use_threads(given.threads)
     keep_freed_memory()
     budget = Budget(given.kimg, given.minutes, given.patience)
-    train(given.data, given.out, given.config, budget, given.resume, given.device, given.init)
+    train(given.data, given.out, given.config, budget, given.resume, given.device, named(given.init))

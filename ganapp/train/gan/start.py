@@ -4,13 +4,14 @@ import logging
 from dataclasses import replace
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.models import MODELS
 from ganapp.models.device import find_device, resolve_precision
 from ganapp.models.stylegan2 import StyleGAN2Config
-from ganapp.train.gan.carry import carry_over
+from ganapp.train.gan.carry import AUTO, carry_over, suited_start
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
 from ganapp.train.gan.loop import Budget, Run
@@ -32,14 +33,14 @@ def train(
     budget: Budget,
     resume: bool = False,
     device: str = "auto",
-    init: Path | None = None,
+    init: Path | Literal["auto"] | None = None,
 ) -> None:
     """Train on the prepared dataset `data` into the folder `out` until the budget is spent or a signal comes.
 
-    With `resume`, go on from the checkpoint in `out` with the settings stored there; with `init`, begin with what fits
-    of the networks of another run. Raises ValueError when `out` holds a run that is not to be resumed, when there is
-    none to resume, when the run learnt from other data, when `cfg` is neither the default nor the stored settings, or
-    when nothing of `init` fits.
+    With `resume`, go on from the checkpoint in `out` with the settings stored there. With `init`, begin with what fits
+    of the networks of another run, or with "auto" of a shipped model (`suited_start`). Raises ValueError when `out`
+    holds a run that is not to be resumed, when there is none to resume, when the run learnt from other data, when `cfg`
+    is neither the default nor the stored settings, or when nothing of `init` fits.
     """
     processes = Processes.launched()
     if not processes.main:
@@ -48,7 +49,7 @@ def train(
     path = out / CHECKPOINT
     if path.exists() and not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
-    if resume and init:
+    if resume and isinstance(init, Path):
         raise ValueError(f"--resume goes on with the weights in {out}: leave out --init, or choose another --out")
     tensors = None
     dataset = load_dataset(data)
@@ -74,6 +75,8 @@ def train(
     check_fits(data, len(train_on), cfg, processes)
 
     state = new_state(cfg, facts, target, processes)
+    if init == AUTO:
+        init = None if resume else suited_start(cfg, dataset.pixel_size > 1)
     if init is not None:
         facts = carry_over(state, init, cfg, facts)
     out.mkdir(parents=True, exist_ok=True)
