@@ -32,6 +32,7 @@ from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.metrics.shown import shown
 from ganapp.metrics.truncation import best, truncation
 from ganapp.models import MODELS
+from ganapp.models.palette import Palette, for_showing
 from ganapp.serve.generator import Generator, open_generator
 from ganapp.serve.session import CPU
 from ganapp.train.checkpoint import unpack_module
@@ -132,7 +133,7 @@ def load_trained(checkpoint: Path) -> Trained:
     unpack_module("G_ema", G, tensors)
     if model.grows:
         G.grow(facts.seen)
-    return Trained(G.eval().requires_grad_(False), cfg, facts)
+    return Trained(for_showing(G).eval().requires_grad_(False), cfg, facts)
 
 
 def load_data(folder: Path, facts: RunFacts) -> Dataset:
@@ -153,8 +154,7 @@ def with_measures(spec: GeneratorSpec, generator: Generator, dataset: Dataset) -
 
 def make_spec(name: str, trained: Trained) -> GeneratorSpec:
     G, facts = trained.G, trained.facts
-    network = trained.cfg.network
-    palette = getattr(network, "palette", 0)
+    drawn = next((module for module in G.modules() if isinstance(module, Palette)), None)
     return GeneratorSpec(
         name=name,
         resolution=facts.resolution,
@@ -177,9 +177,9 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
         },
         examples=facts.examples,
         measured={"noise": noise_shows(G, facts)} if G.noise_dim else {},
-        palette=palette,
-        supersample=network.supersample if palette else 1,
-        plane_scale=getattr(network, "plane_scale", 1) if palette else 1,
+        palette=drawn.count if drawn else 0,
+        supersample=drawn.supersample if drawn else 1,
+        plane_scale=drawn.enlarged // drawn.supersample if drawn else 1,
     )
 
 

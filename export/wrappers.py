@@ -138,7 +138,8 @@ class UnlabelledPlainGraph(PlainGraph):
 
 def painted(palette: nn.Module, planes: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Images, planes and colours, as the contract has them, of what a network gives to its palette."""
-    scaled = torch.cat([planes[:, : palette.count] * palette.SHARPNESS, planes[:, palette.count :]], 1)
+    painted, alpha = planes[:, : palette.count] * palette.SHARPNESS, planes[:, palette.count :]
+    scaled = torch.cat([painted, alpha], 1) * palette.steepness
     return to_bytes(palette(planes, w)), scaled, palette.mixed_from(w).transpose(1, 2)
 
 

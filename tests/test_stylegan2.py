@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from tiny_run import NETWORK
 
 from ganapp.models.layers import minibatch_stddev, to_picture
-from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, Palette, StyleGAN2Config
+from ganapp.models.palette import Palette, for_showing
+from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, StyleGAN2Config
 
 SIZES = [2, 2]
 
@@ -174,6 +175,29 @@ def test_coarser_planes_draw_the_same_picture_as_planes_enlarged_beforehand(
     if supersample == 1:  # one bilinear enlargement is not two in a row
         larger = F.interpolate(planes, scale_factor=float(plane_scale), mode="bilinear")
         assert torch.allclose(found, fine(larger, w), atol=1e-5)
+
+
+def test_for_showing_a_picture_of_coarser_planes_is_drawn_twice_as_large_with_edges_as_wide():
+    palette, larger = Palette(4, 5, 1, 2), Palette(4, 5, 1, 4)
+    larger.load_state_dict(palette.state_dict())
+    planes, w = torch.randn(2, 6, 8, 8), torch.randn(2, 4)
+    wanted = (to_picture(larger(planes * 2, w)) + 1) / 2  # premultiplied, in [0, 1]
+    assert for_showing(palette) is palette
+    found = (to_picture(palette(planes, w)) + 1) / 2
+    assert found.shape == (2, 4, 16, 16)
+    assert (found - F.avg_pool2d(wanted, 2)).abs().max() < 2e-3
+    drawn = palette(planes, w)
+    assert torch.equal(for_showing(palette)(planes, w), drawn)  # once is enough
+
+
+@pytest.mark.parametrize(("supersample", "plane_scale"), [(1, 1), (2, 1), (2, 2)])
+def test_for_showing_nothing_changes_where_a_network_learnt_with_soft_edges_or_a_plane_for_each_pixel(
+    supersample: int, plane_scale: int
+):
+    palette = Palette(4, 5, supersample, plane_scale)
+    planes, w = torch.randn(2, 6, 8, 8), torch.randn(2, 4)
+    before = palette(planes, w)
+    assert torch.equal(for_showing(palette)(planes, w), before)
 
 
 @pytest.mark.parametrize("plane_scale", [1, 2, 4])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganapp.models import MODELS
+from ganapp.models.palette import for_showing
 from ganapp.train.checkpoint import pack_module, pack_optimizer, unpack_module, unpack_optimizer
 from ganapp.train.gan.augment import adapted, augment, overfitting
 from ganapp.train.gan.checkpoint import RunFacts
@@ -143,7 +144,7 @@ def new_state(
     return TrainState(
         G=G,
         D=D,
-        G_ema=copy.deepcopy(G).eval().requires_grad_(False),
+        G_ema=for_showing(copy.deepcopy(G)).eval().requires_grad_(False),
         opt_G=torch.optim.Adam(G.parameters(), lr=cfg.lr, **adam),
         opt_D=torch.optim.Adam(D.parameters(), lr=cfg.lr * cfg.lr_D_factor, **adam),
         rng=torch.Generator(device).manual_seed(cfg.seed),
