@@ -19,7 +19,7 @@ from ganapp.serve.session import run
 from ganapp.serve.upscaler import BORDER
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
-SHIPPED = ("critters", "faces")
+SHIPPED = ("critters", "faces", "robots")
 SEEDS = range(300)
 
 
@@ -136,14 +136,17 @@ def test_the_shipped_models_are_there_whole(shipped: Library):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_hundreds_of_seeds_vary_nearly_as_much_as_the_dataset(name: str, drawn: dict[str, np.ndarray]):
+    assert drawn[name].shape[1] == BUILTIN[name].resolution
     real = np.stack([p.image for p in generate(name, BUILTIN[name].resolution, len(SEEDS))])
     assert mean_distance(drawn[name]) > 0.7 * mean_distance(real)
 
 
-def test_critters_have_clear_round_corners_and_solid_middles(drawn: dict[str, np.ndarray]):
-    alpha = drawn["critters"][..., 3]
+@pytest.mark.parametrize("name", ["critters", "robots"])
+def test_vector_art_has_clear_round_corners_and_solid_middles(name: str, drawn: dict[str, np.ndarray]):
+    alpha = drawn[name][..., 3]
+    quarter = alpha.shape[1] // 4
     assert (alpha[:, [0, 0, -1, -1], [0, -1, 0, -1]] < 32).mean() > 0.98
-    assert (alpha[:, 16:48, 16:48] > 240).mean() > 0.98
+    assert (alpha[:, quarter:-quarter, quarter:-quarter] > 240).mean() > 0.98
 
 
 def test_faces_keep_their_pixel_grid(drawn: dict[str, np.ndarray]):
@@ -156,17 +159,24 @@ def test_faces_keep_their_pixel_grid(drawn: dict[str, np.ndarray]):
 
 @pytest.mark.parametrize(
     "name, attribute, spot",
-    [("critters", "background", (32, 2)), ("critters", "body_color", (58, 32)), ("faces", "clothes_color", (30, 16))],
+    [
+        ("critters", "background", (0.5, 0.03)),
+        ("critters", "body_color", (0.91, 0.5)),
+        ("faces", "clothes_color", (0.94, 0.5)),
+        ("robots", "background", (0.5, 0.05)),
+    ],
 )
-def test_a_colour_asked_for_is_the_colour_drawn(name: str, attribute: str, spot: tuple[int, int], shipped: Library):
-    """Of images of every value, most have at a telling spot a colour nearer to their own than to any other."""
+def test_a_colour_asked_for_is_the_colour_drawn(name: str, attribute: str, spot: tuple[float, float], shipped: Library):
+    """Of images of every value, most have at a telling spot, a share of the side down and to the right, a colour nearer
+    to their own than to any other."""
     generator = shipped.generator(name)
     colours = {value: bytes.fromhex(code[1:]) for code, value in COLOURS[f"{name}.{attribute}"].items()}
     known = np.array([list(rgb) for rgb in colours.values()], float)
+    row, column = (int(share * generator.spec.resolution) for share in spot)
     right = total = 0
     for i, value in enumerate(colours):
         images = ask(generator, {attribute: value}, 8)
-        seen = images[:, spot[0], spot[1], :3].astype(float)
+        seen = images[:, row, column, :3].astype(float)
         nearest = np.linalg.norm(seen[:, None] - known, axis=2).argmin(1)
         right, total = right + (nearest == i).sum(), total + len(seen)
     assert right / total > 0.6, f"{right} of {total}; by chance 1 in {len(colours)}"
