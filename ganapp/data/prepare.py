@@ -38,6 +38,7 @@ class Summary:
     images: int = 0
     channels: int = 4
     skipped: int = 0
+    faulty: int = 0
     duplicates: int = 0
     rows_without_picture: int = 0
     pictures_without_row: int = 0
@@ -47,6 +48,8 @@ class Summary:
         colours = "RGBA" if self.channels == 4 else "RGB"
         line = f"{_count(self.images, 'image')} ({colours} {self.resolution}x{self.resolution})"
         line += f", {self.skipped:,} skipped, {_count(self.duplicates, 'duplicate')}"
+        if self.faulty:
+            line += f", {_count(self.faulty, 'picture')} with a fault beside the picture"
         if self.rows_without_picture:
             line += f", {_count(self.rows_without_picture, 'row')} without a picture"
         if self.pictures_without_row:
@@ -155,11 +158,15 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
         _skip(skipped, reason, summary)
     seen: dict[bytes, str] = {}
     for file in tqdm(source.names, printable(name), unit="file", disable=None):
+        faults: list[str] = []
         try:
-            image = load_image(source.read(file))
+            image = load_image(source.read(file), faults)
         except ImageError as error:
             _skip(file, str(error), summary)
             continue
+        if faults:
+            log.info("tolerated in %s: %s", printable(file), printable(", ".join(faults)))
+            summary.faulty += 1
         height, width = image.shape[:2]
         sides = (width, height) if job.fit == "pad" else (min(width, height),) * 2
         image = fit_square(image, summary.resolution, job.fit, job.background)

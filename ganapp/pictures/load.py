@@ -10,24 +10,47 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from ganapp.pictures.profile import to_srgb
+from ganapp.pictures.repair import PNG_SIGNATURE, ends, repaired
+
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA
 MAX_BYTES = 128 * 2**20
 # Formats with a signature, decoded in this process: EPS would start Ghostscript, TGA opens almost anything.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "ICO", "PSD")
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class ImageError(ValueError):
     """An image that cannot be used; the message is what follows its name: "is truncated"."""
 
 
-def load_image(source: Path | bytes | BinaryIO) -> np.ndarray:
+def load_image(source: Path | bytes | BinaryIO, faults: list[str] | None = None) -> np.ndarray:
     """The picture as uint8 [H, W, 4], straight alpha; the first frame of an animation, upright by its EXIF tag.
 
-    16-bit samples are scaled to 8, not clipped. Pixels with alpha 0 keep whatever colour the file has there.
+    16-bit samples are scaled to 8, not clipped. Colours are those that the colour profile says, in sRGB. Pixels with
+    alpha 0 keep whatever colour the file has there. Faults beside the picture are tolerated, and said in `faults`.
     Raises ImageError for anything but a whole picture within MAX_BYTES and MAX_PIXELS.
     """
-    data = _read(source)
+    try:
+        data, fault = repaired(_read(source))
+    except ValueError as error:
+        raise ImageError(str(error)) from None
+    faults = [] if faults is None else faults
+    if fault:
+        faults.append(fault)
+    try:
+        return _decoded(data, faults)
+    except ImageError:
+        ways = ends(data)
+        if not ways:
+            raise
+        one, other = (_decoded(way, []) for way in ways)
+        if not np.array_equal(one, other):
+            raise
+        faults.append("no end marker")
+        return one
+
+
+def _decoded(data: bytes, faults: list[str]) -> np.ndarray:
     with warnings.catch_warnings():
         # Pillow warns about odd metadata and about sizes that are checked here; neither loses a picture.
         warnings.filterwarnings("ignore", module="PIL")
@@ -37,7 +60,7 @@ def load_image(source: Path | bytes | BinaryIO) -> np.ndarray:
                 rawmode = str(picture.tile[0].args) if picture.format == "PNG" and picture.tile else None
                 picture.load()
                 _check_size(picture)  # an icon's directory may state a smaller size than the picture in it has
-                return _upright(_rgba(picture, rawmode), picture)
+                return _upright(_rgba(_in_srgb(picture, faults), rawmode), picture)
         except ImageError:
             raise
         except Image.UnidentifiedImageError:
@@ -46,6 +69,14 @@ def load_image(source: Path | bytes | BinaryIO) -> np.ndarray:
             raise ImageError(f"has over {MAX_PIXELS:,} pixels, the limit") from None
         except Exception as error:  # decoders raise nearly anything on a damaged file
             raise ImageError(_damage(error)) from None
+
+
+def _in_srgb(picture: Image.Image, faults: list[str]) -> Image.Image:
+    try:
+        return to_srgb(picture)
+    except ValueError as error:  # a picture without a profile has sRGB's colours
+        faults.append(str(error).removeprefix("has "))
+        return picture
 
 
 def _read(source: Path | bytes | BinaryIO) -> bytes:
@@ -127,7 +158,13 @@ def _upright(image: np.ndarray, picture: Image.Image) -> np.ndarray:
 
 def _unidentified(data: bytes) -> str:
     known = (PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
-    return "is truncated or broken" if data.startswith(known) else "is not an image"
+    if data.startswith(known):
+        return "is truncated or broken"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
+        return "is HEIC, which is not read; save it as PNG or JPEG"
+    if b"<svg" in data[:4096].lower():
+        return "is SVG, a drawing and no pixels; export it as PNG, twice as large as the pictures you prepare"
+    return "is not an image"
 
 
 def _damage(error: Exception) -> str:
