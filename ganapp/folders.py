@@ -4,7 +4,11 @@ import os
 import re
 from pathlib import Path
 
-JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
+# What systems and their network storage put into folders, in lower case.
+JUNK = {
+    "__macosx", "thumbs.db", "desktop.ini", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "lost+found",
+    "system volume information",
+}  # fmt: skip
 
 
 def files_below(top: Path) -> tuple[list[str], list[tuple[str, str]]]:

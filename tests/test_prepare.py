@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganapp.data import sources, target
-from ganapp.data.labels import attribute_values, read_table
+from ganapp.data.labels import attribute_values
 from ganapp.data.prepare import Summary, prepare
 from ganapp.data.sources import PrepareError, natural, printable
+from ganapp.data.tables import read_csv
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import encode_png, save_png
 
@@ -86,7 +87,7 @@ def test_every_row_names_a_square_png_of_the_resolution_and_the_picture_it_was(f
         assert np.array_equal(
             load_image(tmp_path / "out" / row["file_name"])[8:56:2, 8:56:2], load_image(folder / row["source"])
         )
-    assert summary.describe() == "12 images (RGBA 64x64), 0 skipped, 0 duplicates"
+    assert summary.describe() == "12 images (RGBA 64x64), 0 skipped, 0 duplicates; attributes: class (4)"
 
 
 def test_pictures_are_rgb_if_all_are_opaque_and_all_rgba_otherwise(folder, tmp_path):
@@ -109,7 +110,8 @@ def test_the_record_says_how_the_set_was_made(folder, tmp_path):
     prepare(str(folder), tmp_path / "out", 64, "crop", "red", limit=5)
     assert record(tmp_path / "out") == {
         "made_by": "ganapp prepare", "name": "pictures", "licence": "", "statement": "", "resolution": 64,
-        "fit": "crop", "background": "#ff0000", "channels": 3, "count": 5, "pixel_size": 2, "attributes": {},
+        "fit": "crop", "background": "#ff0000", "channels": 3, "count": 5, "pixel_size": 2,
+        "attributes": {"class": ["a", "b"]},
     }  # fmt: skip
 
 
@@ -224,7 +226,7 @@ def test_a_zip_entry_is_read_only_if_it_is_harmless(tmp_path, caplog):
         "skipped ../up.png: has a path that leads out of the zip",
         "skipped /root.png: has a path that leads out of the zip",
         "skipped a/../../b.png: has a path that leads out of the zip",
-        r"skipped c:\x.png: has a path that leads out of the zip",
+        "skipped c:/x.png: has a path that leads out of the zip",
         "skipped link.png: is a link",
         "skipped link: is not an image",
         "skipped odd.png: is compressed in a way that is not read",
@@ -275,7 +277,11 @@ def test_the_columns_of_a_table_stay_and_the_categorical_ones_become_attributes(
     summary = prepare(str(folder), tmp_path / "out", 32)
     assert (summary.rows_without_picture, summary.pictures_without_row, summary.skipped) == (1, 1, 1)
     assert "no picture for nowhere.png" in caplog.text
-    assert summary.describe().endswith("0 duplicates, 1 row without a picture, 1 picture without a row")
+    assert summary.describe().endswith(
+        "0 duplicates, 1 row without a picture, 1 picture without a row; attributes: kind (2), size (5)"
+    )
+    assert "constant: no attribute, as all pictures have the same value" in caplog.messages
+    assert "title: no attribute, as its 11 values say too little of 11 pictures" in caplog.text
     made = rows(tmp_path / "out")
     assert made[1] == {
         "file_name": "00/00001.png", "source": "a/4.png",
@@ -321,9 +327,9 @@ def test_a_folder_zipped_whole_keeps_its_table(folder, tmp_path):
         (b"file_name,a\nx.png,1\n,2\n", "line 3: file_name is empty"),
         (b"id,a\n7,1\n007,2\n", "line 3: id 7 is there a second time"),
         (b"name,a\nx.png,1\n", "line 1: none of the columns names the picture"),
-        (b"file_name,\nx.png,1\n", "line 1: column 2 has no name"),
+        (b"file_name,,a\nx.png,1,2\n", "line 1: column 2 has no name"),
         (b"file_name,a,a\nx.png,1,2\n", "line 1: two columns are called 'a'"),
-        (b"file_name,a\nx.png,1\ny.png,\xff\n", "line 3: is not UTF-8"),
+        (b"file_name,a\nx.png,1\ny.png,\x81\n", "line 3: is in no encoding that is known; save it as UTF-8"),
         (b'file_name,a\nx.png,"open\n', "line 2: unexpected end of data"),
     ],
 )
@@ -336,7 +342,7 @@ def test_a_malformed_table_is_an_error_that_names_file_and_line(table: bytes, me
 
 
 def test_a_table_may_have_a_byte_order_mark_and_windows_line_ends():
-    table = read_table(b"\xef\xbb\xbffile_name,a\r\nsub\\x.png,1\r\n", "labels.csv")
+    table = read_csv(b"\xef\xbb\xbffile_name,a\r\nsub\\x.png,1\r\n", "labels.csv")
     assert table.rows == {"sub/x.png": {"a": "1"}}
 
 

@@ -1,19 +1,22 @@
-"""A table of labels: a CSV file with one row a picture, checked row by row and matched to the pictures' names."""
+"""Labels: a row of values for each picture, matched by the pictures' names, and which columns condition a model."""
 
-import csv
-import io
+import logging
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ganapp.contract import ANY
 from ganapp.data.sources import PrepareError, natural, printable
 
+log = logging.getLogger(__name__)
+
 KEYS = ("file_name", "file", "filename", "image", "id")  # the first that is in the header names the picture
 OWN = "source"  # prepare's own column: it tells where pictures lie now, so an older dataset's is dropped
 MAX_VALUES = 64
+UNKNOWN = {"", ANY, "nan", "null", "nil", "n/a", "na", "#n/a", "<na>", "?", "-", "unknown"}  # in lower case
 
 
 @dataclass
@@ -27,97 +30,97 @@ class Table:
     def match(self, names: Iterable[str], root: str = "") -> dict[str, dict[str, str]]:
         """The row of each picture that has one. Paths in the table are relative to `root`.
 
-        An id fits the picture with that stem, or whose stem ends in that number: 7 fits 7.png and punk0007.png.
-        Raises PrepareError if an id fits two pictures.
+        An id fits the picture with that stem, or whose stem ends in that number: 7 fits 7.png and punk0007.png. A path
+        fits in any spelling of Unicode and in other case, and without its suffix, where that leaves one row.
+        Raises PrepareError if a row fits two pictures.
         """
         found: dict[str, dict[str, str]] = {}
         taken: dict[str, str] = {}
+        alike = [{} if self.by_id else self._by(spelling) for spelling in (same, bare)]
         for name in names:
-            key = self._id(name) if self.by_id else name.removeprefix(root)
+            path = name.removeprefix(root)
+            key = self._id(name) if self.by_id else path
+            if key not in self.rows:
+                key = alike[0].get(same(path)) or alike[1].get(bare(path)) or ""
             if key not in self.rows:
                 continue
             if key in taken:
+                what = "id" if self.by_id else "row"
                 raise PrepareError(
-                    f"id {key} fits both {printable(taken[key])} and {printable(name)}; "
-                    "name the pictures in a file_name column"
+                    f"{what} {printable(key)} fits both {printable(taken[key])} and {printable(name)}; "
+                    "name the pictures in a file_name column, with their folders and suffixes"
                 )
             taken[key] = name
             found[name] = self.rows[key]
         return found
 
+    def _by(self, spelling: Callable[[str], str]) -> dict[str, str]:
+        """The keys by another spelling of them, without those that would then be the same."""
+        count = Counter(map(spelling, self.rows))
+        return {spelling(key): key for key in self.rows if count[spelling(key)] == 1}
+
     def _id(self, name: str) -> str:
         stem = PurePosixPath(name).stem
         number = re.search("[0-9]+$", stem)
-        return stem if stem in self.rows or not number else _plain(number[0])
-
-
-def read_table(data: bytes, name: str) -> Table:
-    """The table in a CSV file. Raises PrepareError that gives `name`, the line and what is wrong with it."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise PrepareError(f"{name}: line {line}: is not UTF-8; save it as UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [column.strip() for column in next(reader, [])]
-        key = _check_header(header, name)
-        rows: dict[str, dict[str, str]] = {}
-        for fields in reader:
-            if not fields:
-                continue
-            where = f"{name}: line {reader.line_num}"
-            if len(fields) != len(header):
-                raise PrepareError(f"{where}: has {len(fields)} fields, the header has {len(header)}")
-            row = dict(zip(header, (value.strip() for value in fields), strict=True))
-            row.pop(OWN, None)
-            picture = row.pop(key)
-            picture = _plain(picture) if key == "id" else picture.replace("\\", "/").removeprefix("./")
-            if not picture:
-                raise PrepareError(f"{where}: {key} is empty")
-            if picture in rows:
-                raise PrepareError(f"{where}: {key} {printable(picture)} is there a second time")
-            rows[picture] = row
-    except csv.Error as error:
-        raise PrepareError(f"{name}: line {reader.line_num}: {error}") from None
-    return Table([column for column in header if column not in (key, OWN)], rows, by_id=key == "id")
+        return stem if stem in self.rows or not number else plain(number[0])
 
 
 def attribute_values(columns: Iterable[str], rows: Iterable[dict[str, str]]) -> dict[str, list[str]]:
     """The columns that can condition a model: those with 2 to MAX_VALUES different values, in natural order.
 
     A value must stand for two pictures on average: titles, which differ from picture to picture, say nothing that
-    a model could learn. An empty value and "any" mean unknown and are no values.
+    a model could learn. UNKNOWN are no values. A column that is left out is named in the log, with the reason.
     """
     values: dict[str, Counter[str]] = {column: Counter() for column in columns}
     for row in rows:
         for column, value in row.items():
-            if value not in ("", ANY):
+            if value.lower() not in UNKNOWN:
                 values[column][value] += 1
-    return {
-        column: sorted(found, key=natural)
-        for column, found in values.items()
-        if 2 <= len(found) <= min(MAX_VALUES, found.total() // 2)
-    }
+    kept = {}
+    for column, found in values.items():
+        if reason := useless(found):
+            log.warning("%s: no attribute, as %s", printable(column), reason)
+        else:
+            kept[column] = sorted(found, key=natural)
+    return kept
 
 
-def _plain(number: str) -> str:
+def useless(found: Counter[str]) -> str:
+    """Why values that occur so often cannot condition a model, "" if they can."""
+    if not found:
+        return "all its values are unknown"
+    if len(found) == 1:
+        return "all pictures have the same value"
+    if len(found) > MAX_VALUES:
+        return f"its {len(found):,} different values are more than {MAX_VALUES}"
+    if len(found) > found.total() // 2:
+        return f"its {len(found):,} values say too little of {found.total():,} pictures: each must stand for two"
+    return ""
+
+
+def in_one_case(rows: list[dict[str, str]]) -> None:
+    """Give values of a column that differ only in case, or in the spelling of Unicode, their commonest spelling."""
+    spelt: dict[tuple[str, str], Counter[str]] = {}
+    for row in rows:
+        for column, value in row.items():
+            spelt.setdefault((column, same(value)), Counter())[value] += 1
+    for row in rows:
+        for column, value in row.items():
+            counts = spelt[column, same(value)]
+            if len(counts) > 1:
+                row[column] = min(counts, key=lambda spelling: (-counts[spelling], spelling))
+
+
+def same(text: str) -> str:
+    """A spelling that names share which look alike: composed Unicode, in one case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def bare(path: str) -> str:
+    """The same without a suffix."""
+    return same(str(PurePosixPath(path).with_suffix(""))) if PurePosixPath(path).name else same(path)
+
+
+def plain(number: str) -> str:
     """A whole number without leading zeros; anything else as it is."""
     return number.lstrip("0") or "0" if re.fullmatch("[0-9]+", number) else number
-
-
-def _check_header(header: list[str], name: str) -> str:
-    """The key column. Raises PrepareError unless there is one and the columns have different names."""
-    where = f"{name}: line 1"
-    if not any(header):
-        raise PrepareError(f"{where}: there is no header")
-    if "" in header:
-        raise PrepareError(f"{where}: column {header.index('') + 1} has no name")
-    for column in header:
-        if header.count(column) > 1:
-            raise PrepareError(f"{where}: two columns are called {column!r}")
-    key = next((column for column in KEYS if column in header), None)
-    if key is None:
-        listed = printable(", ".join(header))[:200]
-        raise PrepareError(f"{where}: none of the columns names the picture ({', '.join(KEYS)}); there are: {listed}")
-    return key

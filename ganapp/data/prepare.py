@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import get_args
 
 import numpy as np
@@ -16,8 +16,9 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.avatars import BUILTIN, LICENCE, generate
-from ganapp.data.labels import Table, attribute_values, read_table
+from ganapp.data.labels import Table, attribute_values, in_one_case
 from ganapp.data.sources import PrepareError, Source, open_source, printable
+from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan, read_tokens
 from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
 from ganapp.pictures.alpha import Colour, composite
 from ganapp.pictures.load import MAX_BYTES, ImageError, load_image
@@ -42,6 +43,7 @@ class Summary:
     duplicates: int = 0
     rows_without_picture: int = 0
     pictures_without_row: int = 0
+    attributes: dict[str, int] = field(default_factory=dict)  # how many values each has
 
     def describe(self) -> str:
         """As in "9,998 images (RGBA 64x64), 3 skipped, 2 duplicates", and what is odd about the labels, if anything."""
@@ -54,7 +56,8 @@ class Summary:
             line += f", {_count(self.rows_without_picture, 'row')} without a picture"
         if self.pictures_without_row:
             line += f", {_count(self.pictures_without_row, 'picture')} without a row"
-        return line
+        found = ", ".join(f"{name} ({count})" for name, count in self.attributes.items())
+        return line + (f"; attributes: {found}" if found else "")
 
 
 @dataclass(frozen=True)
@@ -200,18 +203,34 @@ def _skip(name: str, reason: str, summary: Summary) -> None:
 
 
 def _table(source: Source, labels: Path | None) -> Table | None:
-    """The labels given, or else the source's own. Raises PrepareError that names the file and the line."""
-    if labels is None and source.table is None:
-        return None
-    name = source.table if labels is None else str(labels)
-    file = source.read(name) if labels is None else labels
-    if isinstance(file, Path):
-        if not file.is_file():
-            raise PrepareError(f"{name}: there is no such file")
-        if file.stat().st_size > MAX_BYTES:
-            raise PrepareError(f"{name}: is over {MAX_BYTES // 2**20} MiB, the limit of a file")
-        file = file.read_bytes()
-    return read_table(file, printable(name))
+    """The labels given, or else the source's own, wherever they are. Raises PrepareError: the file and the line."""
+    table = _read_table(labels, str(labels)) if labels else None
+    for name in () if labels else source.tables:
+        table = table or _read_table(source.read(name), printable(name))
+    if table is None and not labels:
+        table = read_tokens(source.records, lambda name: _bytes(source.read(name), name))
+        if table is None:
+            source.skipped += [(name, "is not an image") for name in source.records]
+            table = of_folders(source.names, source.root)
+    return table
+
+
+def _read_table(file: Path | bytes, name: str) -> Table | None:
+    """The table in a file by the kind that its name says; None where it is one without labels."""
+    data, suffix = _bytes(file, name), PurePosixPath(name).suffix.lower()
+    if suffix == ".jsonl":
+        return read_jsonl(data, name)
+    return read_stylegan(data, name) if suffix == ".json" else read_csv(data, name)
+
+
+def _bytes(file: Path | bytes, name: str) -> bytes:
+    if isinstance(file, bytes):
+        return file
+    if not file.is_file():
+        raise PrepareError(f"{name}: there is no such file")
+    if file.stat().st_size > MAX_BYTES:
+        raise PrepareError(f"{name}: is over {MAX_BYTES // 2**20} MiB, the limit of a file")
+    return file.read_bytes()
 
 
 def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:
@@ -232,13 +251,17 @@ def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:
         if channels == 4:
             for name in opaque:
                 save_png(folder / name, load_image(folder / name))
+        labels = [{column: row[column] for column in job.columns if column in row} for row in rows]
+        in_one_case(labels)
+        for row, spelt in zip(rows, labels, strict=True):
+            row |= spelt
         with (folder / METADATA).open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, ["file_name", "source", *job.columns], restval="", lineterminator="\n")
             table.writeheader()
             table.writerows(rows)
         job.summary.images, job.summary.channels = len(rows), channels
-        labels = [{column: row[column] for column in job.columns if column in row} for row in rows]
         attributes = attribute_values(job.columns, labels)
+        job.summary.attributes = {name: len(values) for name, values in attributes.items()}
         counted = {"channels": channels, "count": len(rows), "pixel_size": job.pixel_size}
         write_record(folder, {**record, **counted, "attributes": attributes})
 

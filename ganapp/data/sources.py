@@ -3,7 +3,7 @@
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -11,8 +11,8 @@ from ganapp.folders import files_below, ignored, natural, printable
 from ganapp.pictures.load import MAX_BYTES, ImageError
 
 MAX_ENTRIES = 1_000_000
-TABLES = ("metadata.csv", "labels.csv")  # the first that is there counts
 RECORD = "dataset.json"  # of a source that is a dataset itself
+TABLES = ("metadata.csv", "labels.csv", "metadata.jsonl", "dataset.json")  # the first that has labels counts
 
 
 class PrepareError(ValueError):
@@ -24,20 +24,23 @@ class Source:
     """The files of a folder or zip. `read(name)` is what `load_image` takes; it may raise ImageError.
 
     `names` are paths relative to the source, with "/", in natural order; `skipped` has what is no plain file,
-    each with the reason; `table` names the table of labels, whose own paths are relative to `root` ("" or "top/").
+    each with the reason; `tables` names what may hold labels, whose own paths are relative to `root` ("" or "top/"),
+    and `records` other files of JSON, which may hold those of a picture each.
     """
 
     read: Callable[[str], Path | bytes]
     names: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    table: str | None = None
+    tables: list[str] = field(default_factory=list)
+    records: list[str] = field(default_factory=list)
     root: str = ""
 
     def settle(self) -> "Source":
-        """The source with its names in order and its tables and record taken out of them."""
-        tables = [self.root + table for table in TABLES if self.root + table in self.names]
-        self.table = tables[0] if tables else None
-        self.names = sorted(set(self.names) - {*tables, self.root + RECORD}, key=natural)
+        """The source with its names in order, and what may hold labels taken out of them."""
+        self.tables = [self.root + table for table in TABLES if self.root + table in self.names]
+        records = {name for name in self.names if name.lower().endswith(".json")} - {*self.tables}
+        self.names = sorted(set(self.names) - {*self.tables} - records, key=natural)
+        self.records = sorted(records, key=natural)
         self.skipped.sort(key=lambda item: natural(item[0]))
         return self
 
@@ -74,10 +77,14 @@ def _zip(archive: zipfile.ZipFile, path: Path) -> Source:
     if sum(info.compress_size for info in archive.infolist()) > path.stat().st_size:
         raise PrepareError(f"{path}: its entries overlap, as in a zip bomb")
     for info in archive.infolist():
-        name = info.filename
-        if info.is_dir() or any(ignored(part) for part in PurePosixPath(name).parts if part != ".."):
+        name = entry_name(info)
+        if (
+            info.is_dir()
+            or name.endswith("/")
+            or any(ignored(part) for part in PurePosixPath(name).parts if part != "..")
+        ):
             continue
-        if reason := _refused(info):
+        if reason := _refused(info, name):
             source.skipped.append((name, reason))
         elif name in infos:
             source.skipped.append((name, "is in the zip twice; the first one counts"))
@@ -90,10 +97,18 @@ def _zip(archive: zipfile.ZipFile, path: Path) -> Source:
     return source.settle()
 
 
-def _refused(info: zipfile.ZipInfo) -> str | None:
-    """Why an entry must not even be opened, or None."""
+def entry_name(info: zipfile.ZipInfo) -> str:
+    """The path of an entry, with "/": old programs of Windows write "\\", and many write UTF-8 and do not say so."""
     name = info.filename
-    if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or ":" in name.partition("/")[0]:
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _refused(info: zipfile.ZipInfo, name: str) -> str | None:
+    """Why an entry of this name must not even be opened, or None."""
+    if ".." in PurePosixPath(name).parts or name.startswith("/") or ":" in name.partition("/")[0]:
         return "has a path that leads out of the zip"
     mode = info.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):

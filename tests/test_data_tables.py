@@ -1,0 +1,205 @@
+"""Labels are found wherever people keep them, and their names meet those of the pictures."""
+
+import json
+import logging
+import unicodedata
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganapp.data.labels import attribute_values, in_one_case
+from ganapp.data.prepare import prepare
+from ganapp.data.sources import PrepareError, entry_name
+from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan
+from ganapp.pictures.png import encode_png
+
+HATS = ("red", "blue")
+
+
+def png(seed: int) -> bytes:
+    return encode_png(np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8))
+
+
+def pictures(folder: Path, count: int = 8, name: str = "{}.png") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        path = folder / name.format(i)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(i))
+    return folder
+
+
+def rows(count: int = 8, name: str = "{}.png") -> list[tuple[str, str]]:
+    return [(name.format(i), HATS[i % 2]) for i in range(count)]
+
+
+def attributes(source: Path, tmp_path: Path) -> dict[str, list[str]]:
+    prepare(str(source), tmp_path / "out", 16)
+    return json.loads((tmp_path / "out" / "dataset.json").read_text())["attributes"]
+
+
+def tokens(folder: Path, name: str = "{}.json") -> None:
+    for i in range(8):
+        path = folder / name.format(i)
+        path.parent.mkdir(exist_ok=True)
+        traits = [{"trait_type": "hat", "value": HATS[i % 2]}, {"trait_type": "odd", "value": i}, {"value": "lost"}]
+        path.write_text(json.dumps({"name": f"#{i}", "attributes": traits}))
+
+
+WAYS: dict[str, Callable[[Path], object]] = {
+    "csv": lambda d: (d / "metadata.csv").write_text("file_name,hat\n" + "".join(f"{n},{h}\n" for n, h in rows())),
+    "pandas": lambda d: (d / "labels.csv").write_text(
+        ",file_name,hat\n" + "".join(f"{i},{n},{h}\n" for i, (n, h) in enumerate(rows()))
+    ),
+    "semicolons": lambda d: (d / "labels.csv").write_text(
+        "Image;hat;;\r\n" + "".join(f"{n};{h};;\r\n" for n, h in rows()), "utf-8-sig"
+    ),
+    "tabs in UTF-16": lambda d: (d / "labels.csv").write_text(
+        "file_name\that\n" + "".join(f"{n}\t{h}\n" for n, h in rows()), "utf-16"
+    ),
+    "upper case": lambda d: (d / "labels.csv").write_text(
+        "file_name,hat\n" + "".join(f"{n.upper()},{h}\n" for n, h in rows())
+    ),
+    "no suffix": lambda d: (d / "labels.csv").write_text(
+        "file_name,hat\n" + "".join(f"{n[:-4]},{h}\n" for n, h in rows())
+    ),
+    "jsonl": lambda d: (d / "metadata.jsonl").write_text(
+        "\n".join(json.dumps({"file_name": n, "hat": h}) for n, h in rows())
+    ),
+    "tokens beside": tokens,
+    "tokens in a folder": lambda d: tokens(d, "json/{}.json"),
+    "tokens with zeros": lambda d: tokens(d, "json/000{}.json"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_labels_are_found_however_they_are_kept(way: str, tmp_path: Path):
+    folder = pictures(tmp_path / "art")
+    WAYS[way](folder)
+    assert attributes(folder, tmp_path) == {"hat": ["blue", "red"]}
+
+
+def test_the_classes_of_stylegans_dataset_json_are_labels(tmp_path: Path):
+    folder = pictures(tmp_path / "art", name="00/{}.png")
+    (folder / "dataset.json").write_text(json.dumps({"labels": [[f"00/{i}.png", i % 2] for i in range(8)]}))
+    assert attributes(folder, tmp_path) == {"label": ["0", "1"]}
+    (folder / "dataset.json").write_text(json.dumps({"labels": None}))
+    assert attributes(folder, tmp_path) == {}
+
+
+def test_folders_at_the_top_are_classes(tmp_path: Path):
+    for k, name in enumerate(("cat", "dog")):
+        pictures(tmp_path / "art" / name, 3, f"{k}-{{}}.png")
+    assert attributes(tmp_path / "art", tmp_path) == {}  # the same pictures twice: duplicates of one folder's
+    for i in range(4):
+        (tmp_path / "art" / "dog" / f"more{i}.png").write_bytes(png(50 + i))
+    assert attributes(tmp_path / "art", tmp_path) == {"class": ["cat", "dog"]}
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["a/1.png", "a/2.png", "b/3.png", "b/x/4.png"], True),
+        (["a/1.png", "a/2.png", "b/3.png", "b/4.png", "5.png"], False),  # a picture beside the folders
+        (["a/1.png", "a/2.png", "b/3.png"], False),  # a folder for one picture
+        (["a/1.png", "a/2.png"], False),
+        ([f"{i // 1000:02d}/{i}.png" for i in range(2500)], False),  # parts of a large set
+        ([f"{i % 10}/{i}.png" for i in range(95)], True),  # ten digits
+    ],
+)
+def test_folders_are_classes_where_each_has_some_pictures_and_none_lies_beside_them(names: list[str], classes: bool):
+    assert (of_folders(names, "") is not None) == classes
+
+
+def test_a_table_comes_before_folders(tmp_path: Path):
+    for name in ("cat", "dog"):
+        pictures(tmp_path / "art" / name, 4, f"{name}{{}}.png")
+    (tmp_path / "art" / "labels.csv").write_text("file,hat\ncat/cat0.png,red\n")
+    assert attributes(tmp_path / "art", tmp_path) == {}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_meets_its_row_in_any_spelling_of_unicode(form: str, tmp_path: Path):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    folder = pictures(tmp_path / "art", name=unicodedata.normalize(form, "é{}.png"))
+    listed = rows(name=unicodedata.normalize(other, "é{}.png"))
+    (folder / "metadata.csv").write_text("file_name,hat\n" + "".join(f"{n},{h}\n" for n, h in listed), "utf-8")
+    assert attributes(folder, tmp_path) == {"hat": ["blue", "red"]}
+
+
+def test_what_would_fit_two_rows_fits_none_and_two_pictures_of_a_row_are_named(tmp_path: Path):
+    table = read_csv(b"file_name,n\na.png,1\nA.png,2\nb.png,3\n", "t.csv")
+    assert table.match(["a.png", "A.png", "a.PNG"]) == {"a.png": {"n": "1"}, "A.png": {"n": "2"}}
+    with pytest.raises(PrepareError, match=r"row b.png fits both b.png and B.png"):
+        table.match(["b.png", "B.png"])
+
+
+def test_a_zip_of_windows_has_folders(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i in range(4):
+            info = zipfile.ZipInfo("x")
+            info.filename, info.create_system = f"apes\\sub\\{i}.png", 0
+            archive.writestr(info, png(i))
+    assert prepare(str(tmp_path / "a.zip"), tmp_path / "out", 16).images == 4
+    assert "apes/sub/0.png" in (tmp_path / "out" / "metadata.csv").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("flags", "stored"), [(0x800, "é.png"), (0, "é.png".encode().decode("cp437"))])
+def test_a_zips_name_in_utf8_is_read_with_the_flag_for_it_and_without(flags: int, stored: str):
+    info = zipfile.ZipInfo(stored)
+    info.flag_bits = flags
+    assert entry_name(info) == "é.png"
+    assert entry_name(zipfile.ZipInfo("Ü.png".encode("cp437").decode("cp437"))) == "Ü.png"  # not UTF-8
+
+
+@pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "System Volume Information"])
+def test_folders_that_systems_make_are_passed_over(folder: str, tmp_path: Path):
+    pictures(tmp_path / "art")
+    (tmp_path / "art" / folder / "x").mkdir(parents=True)
+    (tmp_path / "art" / folder / "x" / "T.png").write_bytes(png(99))
+    summary = prepare(str(tmp_path / "art"), tmp_path / "out", 16)
+    assert (summary.images, summary.skipped) == (8, 0)
+
+
+@pytest.mark.parametrize("unknown", ["", "any", "NaN", "nan", "null", "N/A", "#N/A", "<NA>", "?", "-", "Unknown"])
+def test_every_spelling_of_nothing_is_unknown(unknown: str):
+    values = [{"hat": ["red", "blue", unknown][i % 3]} for i in range(9)]
+    assert attribute_values(["hat"], values) == {"hat": ["blue", "red"]}
+
+
+def test_none_is_a_value():
+    assert attribute_values(["hat"], [{"hat": ["none", "fez"][i % 2]} for i in range(4)]) == {"hat": ["fez", "none"]}
+
+
+def test_values_in_another_case_are_one_value_in_its_commonest_spelling():
+    values = [{"hat": value} for value in ("Red", "red", "Red", "BLUE", "blue")]
+    in_one_case(values)
+    assert [row["hat"] for row in values] == ["Red", "Red", "Red", "BLUE", "BLUE"]
+
+
+def test_a_column_that_is_no_attribute_is_named_with_the_reason(caplog: pytest.LogCaptureFixture):
+    values = [{"many": f"v{i // 2}", "title": f"t{i}", "same": "x", "none": "nan"} for i in range(130)]
+    with caplog.at_level(logging.WARNING):
+        assert attribute_values(["many", "title", "same", "none"], values) == {}
+    for name, reason in {"many": "65 different", "title": "130", "same": "the same value", "none": "unknown"}.items():
+        assert any(line.startswith(f"{name}: no attribute") and reason in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("read", "data", "said"),
+    [
+        (read_jsonl, b'{"file_name": "a.png"}\n{oops', "line 2: is not JSON"),
+        (read_jsonl, b"[1]", "line 1: is no JSON object"),
+        (read_jsonl, b'{"hat": "red"}', "none of the columns names the picture"),
+        (read_jsonl, b'{"file": "a.png"}\n{"file": "a.png"}', "line 2: file a.png is there a second time"),
+        (read_stylegan, b'{"labels": [["a.png"]]}', "label 1 is not a file's name and its class"),
+        (read_stylegan, b"{", "is not JSON"),
+        (read_stylegan, b"[" * 100_000, "is not JSON"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named_with_the_place(read: Callable, data: bytes, said: str):
+    with pytest.raises(PrepareError, match=f"^table: .*{said}"):
+        read(data, "table")
