@@ -11,6 +11,7 @@ import tyro
 from export.bundle import export_bundle
 from export.precision import Taken
 from export.upscaler import export_upscaler, is_upscaler
+from ganapp.held import held
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
-        taken = export(args.run, args.out, args.precision, args.data, args.start)
+        with held(args.out, "export"):
+            taken = export(args.run, args.out, args.precision, args.data, args.start)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

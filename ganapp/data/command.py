@@ -7,6 +7,7 @@ from typing import Literal
 import tyro
 
 from ganapp.data.prepare import prepare
+from ganapp.held import held
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class PrepareArgs:
 def run(prog: str, args: list[str]) -> None:
     """Parse, prepare, and print the summary. Raises ValueError for what cannot be used."""
     given = tyro.cli(PrepareArgs, prog=prog, args=args)
-    summary = prepare(
-        given.source, given.out, given.resolution, given.fit, given.background, given.limit, labels=given.labels
-    )
+    with held(given.out, "prepare"):
+        summary = prepare(
+            given.source, given.out, given.resolution, given.fit, given.background, given.limit, labels=given.labels
+        )
     print(summary.describe())

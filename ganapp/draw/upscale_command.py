@@ -22,6 +22,7 @@ from ganapp.draw.options import given, options
 from ganapp.draw.records import RECORD_KEY, read_record
 from ganapp.files import WEIGHTS, write_whole
 from ganapp.folders import files_below, printable
+from ganapp.held import held
 from ganapp.pictures.finish import copy_alpha
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import encode_png
@@ -69,7 +70,8 @@ def run(prog: str, args: list[str]) -> int:
     wanted = json.loads(cleanup.record(cut_out=cut_out and cut_out[0]))
     made = there = otherwise = 0
     reason: str | None
-    with logging_redirect_tqdm(), tqdm(total=len(jobs), disable=None, bar_format=METER, leave=False) as bar:
+    meter = tqdm(total=len(jobs), disable=None, bar_format=METER, leave=False)
+    with held(asked.out, "upscale"), logging_redirect_tqdm(), meter as bar:
         for name, reason in skipped:
             log.warning("skipped %s: %s", printable(name), reason)
         for done, job in enumerate(jobs):

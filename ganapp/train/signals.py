@@ -1,23 +1,52 @@
 """Signals that ask a run to stop."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+
+
+def leave_terminal() -> None:
+    """Let standard output and errors go nowhere where they are a terminal: writing to one that is gone would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if os.isatty(stream) or not _writable(stream):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
+def _writable(stream: int) -> bool:
+    try:
+        os.write(stream, b"")
+    except OSError:
+        return False
+    return True
+
 
 @contextmanager
 def stop_requested() -> Iterator:
-    """Yields a function that says whether Ctrl-C or a termination signal has come; a second one ends the process."""
+    """Yields a function that says whether Ctrl-C, a termination signal or a hangup has come; a second ends the process.
+
+    After a hangup the terminal is gone, and what is written goes nowhere. A hangup that is ignored, as under nohup,
+    stays so.
+    """
     came: list[int] = []
 
     def on_signal(number: int, _frame: object) -> None:
         came.append(number)
         for each, handler in before.items():
             signal.signal(each, handler)
+        if number == HANGUP:
+            leave_terminal()
         print("stopping after this step; --resume goes on from here", file=sys.stderr, flush=True)
 
-    before = {each: signal.signal(each, on_signal) for each in (signal.SIGINT, signal.SIGTERM)}
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:
+        wanted.append(HANGUP)
+    before = {each: signal.signal(each, on_signal) for each in wanted}
     try:
         yield lambda: bool(came)
     finally:

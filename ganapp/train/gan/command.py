@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ganapp.held import held
 from ganapp.models.device import keep_freed_memory, use_threads
 from ganapp.train.gan.carry import AUTO, named
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
@@ -55,4 +56,5 @@ def run(prog: str, args: list[str]) -> None:
     use_threads(given.threads)
     keep_freed_memory()
     budget = Budget(given.kimg, given.minutes, given.patience)
-    train(given.data, given.out, given.config, budget, given.resume, given.device, named(given.init))
+    with held(given.out, "training"):
+        train(given.data, given.out, given.config, budget, given.resume, given.device, named(given.init))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from ganapp.held import held
 from ganapp.models.device import use_threads
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.start import train_upscaler
@@ -44,14 +45,15 @@ def run(prog: str, args: list[str]) -> None:
     use_threads(given.threads)
     if given.workers is not None and given.workers < 0:
         raise ValueError(f"--workers must be at least 0, not {given.workers}")
-    train_upscaler(
-        given.data,
-        given.out,
-        given.config,
-        given.samples,
-        given.init,
-        given.resume,
-        given.minutes,
-        given.device,
-        given.workers,
-    )
+    with held(given.out, "training"):
+        train_upscaler(
+            given.data,
+            given.out,
+            given.config,
+            given.samples,
+            given.init,
+            given.resume,
+            given.minutes,
+            given.device,
+            given.workers,
+        )
