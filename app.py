@@ -52,6 +52,7 @@ def main(config: AppConfig) -> int:
 
     from ganapp.ui.page import build_page, launch_options  # seconds, and only now known to be wanted
 
+    unproxied(host)
     demo = build_page(library)
     # Quiet, since gradio's own lines speak of its Python functions and not of the flags here.
     _, local, public = demo.launch(
@@ -67,6 +68,14 @@ def main(config: AppConfig) -> int:
         print(f"public: {public}", flush=True)
     demo.block_thread()
     return 0
+
+
+def unproxied(host: str) -> None:
+    """Keep this machine's own addresses out of any proxy: gradio asks its server whether it is there."""
+    own = {"localhost", "127.0.0.1", "::1", host}
+    for name in ("no_proxy", "NO_PROXY"):
+        known = [each.strip() for each in os.environ.get(name, "").split(",") if each.strip()]
+        os.environ[name] = ",".join([*known, *sorted(own - {*known})])
 
 
 def port_problem(host: str, port: int | str) -> str | None:

@@ -96,3 +96,25 @@ def test_from_any_folder_it_finds_the_models_that_come_with_it(taken: int):
     """It asks for another port, and so has no want of models."""
     ran = start("--port", str(taken))
     assert ran.returncode == 2 and f"port {taken}" in ran.stderr and "--weights" not in ran.stderr
+
+
+def test_a_proxy_in_the_environment_is_not_asked_for_this_machine(weights_dir: Path, taken: int):
+    """The proxy is a port that answers nobody."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"), f"http://127.0.0.1:{taken}")
+    command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--port", str(free)]
+    with subprocess.Popen(command, env={**os.environ, **proxies}, stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout.readline() == f"ganapp: http://127.0.0.1:{free}  (Ctrl-C stops)\n"
+        finally:
+            served.terminate()
+
+
+def test_what_is_kept_out_of_proxies_already_stays_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("no_proxy", "intra.example, 127.0.0.1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    app.unproxied("0.0.0.0")
+    assert os.environ["no_proxy"].split(",") == ["intra.example", "127.0.0.1", "0.0.0.0", "::1", "localhost"]
+    assert "127.0.0.1" in os.environ["NO_PROXY"]
