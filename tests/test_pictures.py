@@ -15,7 +15,7 @@ from ganapp.pictures import load as images
 from ganapp.pictures.alpha import bleed, composite, premultiply, unpremultiply
 from ganapp.pictures.load import ImageError, load_image
 from ganapp.pictures.png import contact_sheet, encode_png, save_png
-from ganapp.pictures.resize import fit_square, pixel_factor, resize, upscale_nearest
+from ganapp.pictures.resize import fit_square, fitted, resize, upscale_nearest
 
 small = arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4)))
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -255,12 +255,44 @@ def test_pixel_art_grows_by_a_whole_factor_and_is_padded(resolution: int, factor
     assert np.array_equal(square[inner, inner], upscale_nearest(art, factor))
     square[inner, inner] = 0
     assert not square.any()
-    assert pixel_factor(24, 24, resolution) == factor
+    assert fitted(art, resolution, "pad").factor == factor
 
 
 def test_a_picture_over_the_pixel_art_limit_fills_the_square():
-    assert pixel_factor(65, 65, 512) == 0
+    assert fitted(noise(65, 65), 512, "pad").factor == 0
     assert fit_square(noise(65, 65), 512, "pad")[..., 3].all()
+
+
+def sprite(side: int) -> np.ndarray:
+    """Pixel art in four colours, one of them clear."""
+    colours = np.array([[0, 0, 0, 255], [255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 0, 0]], np.uint8)
+    return np.random.default_rng(side).choice(colours, (side, side))
+
+
+@pytest.mark.parametrize(("side", "stored", "resolution", "factor"), [
+    (80, 1, 128, 1), (96, 1, 256, 2), (24, 10, 32, 1), (24, 10, 64, 2), (32, 16, 32, 1), (96, 3, 128, 1),
+])  # fmt: skip
+def test_pixel_art_is_known_by_its_pixels_and_kept_to_its_grid(side: int, stored: int, resolution: int, factor: int):
+    art = sprite(side)
+    found = fitted(upscale_nearest(art, stored), resolution, "pad")
+    edge = (resolution - side * factor) // 2
+    inner = slice(edge, edge + side * factor)
+    assert found.factor == factor and not found.reduced
+    assert np.array_equal(found.image[inner, inner], upscale_nearest(art, factor))
+
+
+def test_pixel_art_that_is_too_large_is_said_and_what_is_smooth_is_none():
+    assert fitted(sprite(96), 64, "pad").reduced
+    smooth = resize(sprite(24), (96, 96))
+    assert (fitted(smooth, 128, "pad").factor, fitted(smooth, 64, "pad").reduced) == (0, False)
+    plain = np.full((200, 200, 3), 99, np.uint8)  # of one colour: no grid
+    assert fitted(plain, 128, "pad").factor == 0
+
+
+def test_how_pixel_art_is_judged_can_be_decided():
+    smooth = resize(sprite(24), (96, 96))
+    assert fitted(smooth, 128, "pad", judged="yes").factor == 1
+    assert fitted(sprite(24), 128, "pad", judged="no").factor == 0
 
 
 def test_pad_keeps_the_whole_picture_and_crop_its_centre():

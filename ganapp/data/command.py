@@ -28,6 +28,8 @@ class PrepareArgs:
     """Stop after this many pictures."""
     labels: Path | None = None
     """CSV of attributes, if SOURCE has no metadata.csv or labels.csv of its own."""
+    pixel_art: Literal["auto", "yes", "no"] = "auto"
+    """Whether the pictures are drawn in squares, which are kept: auto looks at each."""
 
 
 def run(prog: str, args: list[str]) -> None:
@@ -35,6 +37,13 @@ def run(prog: str, args: list[str]) -> None:
     given = tyro.cli(PrepareArgs, prog=prog, args=args)
     with held(given.out, "prepare"):
         summary = prepare(
-            given.source, given.out, given.resolution, given.fit, given.background, given.limit, labels=given.labels
+            given.source,
+            given.out,
+            given.resolution,
+            given.fit,
+            given.background,
+            given.limit,
+            given.labels,
+            given.pixel_art,
         )
     print(summary.describe())

@@ -23,7 +23,8 @@ from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
 from ganapp.pictures.alpha import Colour, composite
 from ganapp.pictures.load import MAX_BYTES, ImageError, load_image
 from ganapp.pictures.png import save_png
-from ganapp.pictures.resize import Fit, fit_square, pixel_factor
+from ganapp.pictures.resize import Fit, fitted
+from ganapp.pictures.squares import PixelArt
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Summary:
     duplicates: int = 0
     rows_without_picture: int = 0
     pictures_without_row: int = 0
+    pixel_art: int = 0  # kept to whole factors
+    reduced_art: int = 0  # pixel art that is larger than the resolution
     attributes: dict[str, int] = field(default_factory=dict)  # how many values each has
 
     def describe(self) -> str:
@@ -56,6 +59,10 @@ class Summary:
             line += f", {_count(self.rows_without_picture, 'row')} without a picture"
         if self.pictures_without_row:
             line += f", {_count(self.pictures_without_row, 'picture')} without a row"
+        if self.pixel_art:
+            line += f", {_count(self.pixel_art, 'picture')} kept to a grid as pixel art"
+        if self.reduced_art:
+            line += f", {_count(self.reduced_art, 'picture')} of pixel art blurred: choose a larger --resolution"
         found = ", ".join(f"{name} ({count})" for name, count in self.attributes.items())
         return line + (f"; attributes: {found}" if found else "")
 
@@ -80,6 +87,7 @@ class Job:
     fit: Fit
     background: Colour | None
     limit: int | None
+    pixel_art: PixelArt = "auto"
     columns: list[str] = field(default_factory=list)
     factors: set[int] = field(default_factory=set)
 
@@ -97,12 +105,14 @@ def prepare(
     background: str = "none",
     limit: int | None = None,
     labels: Path | None = None,
+    pixel_art: PixelArt = "auto",
 ) -> Summary:
     """Make the dataset folder `out` from a folder, a zip or a built-in name; the same input gives the same bytes.
 
     `resolution` is a power of two, 64 or the built-in's own by default; `background` a colour to paint under
     transparent pixels, or "none". `limit` keeps the first usable pictures, `labels` is a CSV file to use
-    in place of the source's own metadata.csv or labels.csv. A built-in name wins over a folder of that
+    in place of the source's own metadata.csv or labels.csv. `pixel_art` says whether pictures are drawn in squares, or
+    leaves it to each of them ("auto"). A built-in name wins over a folder of that
     name: write `./critters` for the folder. `out` appears whole or not at all.
 
     Raises PrepareError that names what cannot be used: the source, a row of the labels, an option, `out`.
@@ -115,7 +125,7 @@ def prepare(
         raise PrepareError(f"fit {fit!r}: choose one of {', '.join(get_args(Fit))}")
     if limit is not None and limit < 1:
         raise PrepareError(f"limit {limit}: keep at least one picture")
-    job = Job(Summary(resolution), fit, _colour(background), limit)
+    job = Job(Summary(resolution), fit, _colour(background), limit, pixel_art)
     facts = {"resolution": resolution, "fit": fit, "background": background if job.background is None else _hex(job)}
     out = _real(out)
     if recipe:
@@ -170,16 +180,17 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
         if faults:
             log.info("tolerated in %s: %s", printable(file), printable(", ".join(faults)))
             summary.faulty += 1
-        height, width = image.shape[:2]
-        sides = (width, height) if job.fit == "pad" else (min(width, height),) * 2
-        image = fit_square(image, summary.resolution, job.fit, job.background)
+        made = fitted(image, summary.resolution, job.fit, job.background, job.pixel_art)
+        image = made.image
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         if digest in seen:
             summary.duplicates += 1
             log.info("duplicate %s: looks like %s", printable(file), printable(seen[digest]))
             continue
         seen[digest] = file
-        job.factors.add(pixel_factor(*sides, summary.resolution))
+        job.factors.add(made.factor)
+        summary.pixel_art += bool(made.factor)
+        summary.reduced_art += made.reduced
         summary.pictures_without_row += table is not None and file not in rows
         yield Item(printable(file), image, rows.get(file, {}))
         if len(seen) == job.limit:

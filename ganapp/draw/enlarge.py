@@ -21,13 +21,13 @@ from ganapp.pictures.finish import (
     snap_palette,
 )
 from ganapp.pictures.resize import resize
+from ganapp.pictures.squares import FEW_COLOURS, square_side
 from ganapp.serve.library import Library
 from ganapp.serve.upscaler import Progress
 
 MAX_MADE = 2**28  # pixels that the network may make before they are reduced to the result's
 MAX_PASSES = 2  # through a network, one after the other
 STRIP = 2**20  # pixels blended at a time
-FEW_COLOURS = 64  # a picture drawn in squares has no more; smoothed edges alone make hundreds
 SPRITE = 32  # a picture of at most so many pixels a side, in at most so many colours, is pixel art; icons have more
 
 
@@ -186,13 +186,7 @@ def is_pixel_art(image: np.ndarray) -> bool:
         return False
     if max(image.shape[:2]) <= SPRITE and has_few_colours(image, SPRITE):
         return True
-    if image.shape[2] == 4:
-        image = image * (image[..., 3:] > 0)  # hidden colours must not count as squares, or as lines across them
-    steps = [*image.shape[:2]]
-    for axis in (0, 1):
-        pixels = np.moveaxis(image, axis, 0)
-        steps += (np.flatnonzero((pixels[1:] != pixels[:-1]).any((1, 2))) + 1).tolist()
-    return int(np.gcd.reduce(steps)) > 1
+    return square_side(image) > 1
 
 
 def _upscalers(library: Library, cleanup: Cleanup) -> dict[str, UpscalerSpec]:

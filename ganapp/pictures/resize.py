@@ -1,14 +1,15 @@
 """Changes of size: filtered through premultiplied alpha, by squares, and into a square."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from ganapp.pictures.alpha import Colour, composite, unpremultiply
+from ganapp.pictures.squares import PixelArt, own_grid
 
 STRIP = 2**18  # pixels of a result worked on at a time, so that intermediate floats take little memory
-PIXEL_ART = 64  # a picture of at most so many pixels a side is enlarged by whole factors only
 Fit = Literal["pad", "crop"]
 
 
@@ -43,21 +44,32 @@ def upscale_nearest(image: np.ndarray, factor: int) -> np.ndarray:
     return image.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
-def pixel_factor(width: int, height: int, resolution: int) -> int:
-    """The whole factor by which a picture of this size is enlarged as pixel art, 0 if it is not pixel art.
+@dataclass(frozen=True)
+class Fitted:
+    """A picture as a square of the resolution, and how it came to be that.
 
-    A picture counts as pixel art if it has at most PIXEL_ART pixels a side and fits the resolution: nothing more can
-    be said of a picture that small, and smoothing it would blur its grid.
+    `factor` is the whole factor by which pixel art grew, 0 for anything else. `reduced` says that it is pixel art which
+    is larger than the resolution, so that its grid is lost.
     """
-    side = max(width, height)
-    return resolution // side if side <= min(PIXEL_ART, resolution) else 0
+
+    image: np.ndarray
+    factor: int
+    reduced: bool
 
 
 def fit_square(image: np.ndarray, resolution: int, fit: Fit, background: Colour | None = None) -> np.ndarray:
+    """The image of `fitted`."""
+    return fitted(image, resolution, fit, background).image
+
+
+def fitted(
+    image: np.ndarray, resolution: int, fit: Fit, background: Colour | None = None, judged: PixelArt = "auto"
+) -> Fitted:
     """The picture [H, W, 3 or 4] as a square: uint8 [R, R, 4], or [R, R, 3] over `background` if one is given.
 
-    `crop` keeps the centre square, `pad` centres the whole picture on transparency (or the background). Pixel
-    art (see `pixel_factor`) grows by the largest whole factor that fits and is padded to the rest.
+    `crop` keeps the centre square, `pad` centres the whole picture on transparency (or the background). Pixel art (see
+    `own_grid`) has a pixel for each of its squares, grows by the largest whole factor that fits and is padded to the
+    rest; of art that is larger than the resolution, and of any other picture, all sides change by a filter.
     """
     if image.shape[2] == 3:
         image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
@@ -66,17 +78,20 @@ def fit_square(image: np.ndarray, resolution: int, fit: Fit, background: Colour 
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         image = image[top : top + side, left : left + side]
-        height = width = side
-    if factor := pixel_factor(width, height, resolution):
-        image = upscale_nearest(resize(image, (width, height)), factor)
+    art = own_grid(image, judged)
+    factor = 0 if art is None else resolution // max(art.shape[:2])
+    if art is not None and factor:
+        image = upscale_nearest(resize(art, art.shape[1::-1]), factor)
     else:
+        height, width = image.shape[:2]
         scale = resolution / max(height, width)
         image = resize(image, (max(1, round(width * scale)), max(1, round(height * scale))))
     height, width = image.shape[:2]
     top, left = (resolution - height) // 2, (resolution - width) // 2
     square = np.zeros((resolution, resolution, 4), np.uint8)
     square[top : top + height, left : left + width] = image
-    return square if background is None else composite(square, background)
+    square = square if background is None else composite(square, background)
+    return Fitted(square, factor, art is not None and not factor)
 
 
 def _resize(
