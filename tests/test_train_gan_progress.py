@@ -46,3 +46,9 @@ def test_a_gain_is_claimed_missing_only_where_there_was_something_to_beat():
 def test_a_run_is_level_from_where_no_later_kid_was_clearly_worse():
     assert level_since(LEVEL) == 3
     assert level_since([1.0, 1.0]) == 0
+
+
+def test_a_run_whose_last_kid_is_worse_than_its_level_is_level_since_its_best():
+    """As a run of critters had them: its report must not fail by it."""
+    kids = [0.345, 0.328, 0.311, 0.287, 0.274, 0.265, 0.234, 0.220, 0.2196, 0.194, 0.183, 0.1766, 0.1795, 0.1863]
+    assert trend(kids) == "level" and kids[level_since(kids)] == 0.1766

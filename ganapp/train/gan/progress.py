@@ -48,11 +48,14 @@ def trend(kids: Sequence[float]) -> Literal["unknown", "falling", "level", "risi
 
 
 def level_since(kids: Sequence[float]) -> int:
-    """The index from which on every KID is within noise, or GAIN, of the best. Raises ValueError as `best`."""
+    """The index from which on every KID is within noise, or GAIN, of the best; where the last one is not, that of the
+    best. Raises ValueError as `best`."""
     lowest = kids[best(kids)]
     margin = max(GAIN * abs(lowest), noise(kids))
     apart = [i for i, kid in enumerate(kids) if math.isfinite(kid) and kid > lowest + margin]
-    return apart[-1] + 1 if apart else 0
+    if not apart:
+        return 0
+    return apart[-1] + 1 if apart[-1] + 1 < len(kids) else best(kids)
 
 
 def _finite(kids: Sequence[float]) -> list[float]:
