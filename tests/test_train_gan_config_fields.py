@@ -1,8 +1,10 @@
 """Every setting changes what a run does: none is read from the command line and then left unread."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,7 @@ IN_A_STEP = [
     ("precision", "bf16", BASE),
     ("seed", 1, BASE),
 ]
-IN_A_RUN = {"batch", "holdout", "grid_kimg", "checkpoint_kimg", "quality_kimg", "quality_count"}
+IN_A_RUN = {"batch", "holdout", "grid_kimg", "checkpoint_kimg", "checkpoint_minutes", "quality_kimg", "quality_count"}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,32 @@ def test_a_run_shows_measures_and_saves_at_its_intervals(shapes: Path, tmp_path:
     held_out = {tuple(row) for batch in batches for row in batch.held_out[0].flatten(1).tolist()}
     assert len(first_epoch) == 28 and len(batches) == 13
     assert len(held_out) <= 10 and load_dataset(shapes).split(0.25)[1].shape == (10,)
+
+
+@pytest.mark.parametrize(("minutes", "wanted"), [(5.0, [1, 6, 11, 15]), (0.5, [1.5 + i for i in range(14)] + [15])])
+def test_a_slow_run_saves_early_and_by_the_clock_and_says_how_it_stands_each_minute(
+    minutes: float, wanted: list[float], shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):  # fmt: skip
+    """A step takes half a minute here."""
+    now = [0.0]
+
+    def step(state: TrainState, batch: Batch, sizes: list[int], cfg: TrainConfig) -> Losses:
+        now[0] += 30
+        state.seen += len(batch.real)
+        return Losses(*torch.zeros(4), penalty=None)
+
+    saved: list[float] = []
+    monkeypatch.setattr(loop, "train_step", step)
+    monkeypatch.setattr(loop, "LOG_STEPS", 2)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Run, "write", lambda run, name: saved.append(now[0] / 60))
+    cfg = replace(BASE, batch=4, quality_kimg=inf, checkpoint_minutes=minutes)
+    with caplog.at_level(logging.INFO):
+        train(shapes, tmp_path / "run", cfg, Budget(kimg=0.12), device="cpu")
+    assert saved == pytest.approx(wanted, abs=1)
+    lines = [line for line in caplog.messages if "img/s" in line]
+    assert 12 <= len(lines) <= 15  # of fifteen minutes
 
 
 @pytest.mark.parametrize("count", [8, 12])

@@ -14,7 +14,10 @@ from ganapp.models.stylegan import StyleGANConfig
 from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.gan.augment import MAX_P, POLICY, Augmentation
 
-POSITIVE = ("lr", "lr_D_factor", "ema_kimg", "ema_rampup", "grid_kimg", "checkpoint_kimg", "quality_kimg", "adapt_kimg")
+POSITIVE = (
+    "lr", "lr_D_factor", "ema_kimg", "ema_rampup", "grid_kimg", "checkpoint_kimg", "checkpoint_minutes", "quality_kimg",
+    "adapt_kimg",
+)  # fmt: skip
 SHARES = ("style_mixing", "label_dropout", "adapt_target", "smooth_real")
 
 
@@ -80,6 +83,8 @@ class TrainConfig:
     """Images between two sample grids."""
     checkpoint_kimg: float = 10.0
     """Images between two checkpoints."""
+    checkpoint_minutes: float = 10.0
+    """...but never longer than this many minutes; the first one comes after one."""
     quality_kimg: float = 20.0
     """Images between two measurements of quality; inf for none."""
     quality_count: int = 1000

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LOG_STEPS = 32  # reading the losses waits for the device
 BAD_STEPS = 8  # non-finite steps in a row after which the last good checkpoint comes back
+SAY_EVERY = 60  # seconds between two lines at most, where no terminal shows a meter
 RESTORES = 3  # restorations in a row, after which the settings must be at fault
 
 
@@ -73,7 +74,7 @@ class Run:
     ended: Literal["finished", "stopped", "out of patience", "diverged", "cut off"] = "cut off"
 
     def __post_init__(self) -> None:
-        self.seconds = self.facts.seconds
+        self.seconds = self.saved = self.said = self.facts.seconds
         self.near = self.dataset.near(self.device)
         self.monitor = Monitor(self.cfg.augment, MAX_P)
         if self.recorder:
@@ -106,6 +107,7 @@ class Run:
                     rate = (state.seen - last_read[0]) / (time.monotonic() - last_read[1])
                     last_read = (state.seen, time.monotonic())
                     status = self.report(losses, rate, budget)
+                    self.keep_up(status, quiet=meter.disable)
                     meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
                     meter.set_postfix_str(status)
                 if self.recorder and crossed(state.seen, cfg.batch, cfg.grid_kimg):
@@ -114,12 +116,28 @@ class Run:
                     self.measure()
                 if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg) and not int(state.bad):
                     self.save()
-                    log.info("%.1f kimg, %s", state.seen / 1000, status)  # all that a log file sees
+                    self.say(status)
         self.save()
         if self.recorder:
             self.recorder.grid(state)
         self.ended = "stopped" if stop() else "out of patience" if self.patience_spent(budget) else "finished"
         log.info("%s at %.1f kimg: %s", self.ended, state.seen / 1000, self.folder / CHECKPOINT)
+
+    def keep_up(self, status: str, quiet: bool) -> None:
+        """Save what would be too much to lose, and without a terminal say now and then how the run stands."""
+        most = min(self.cfg.checkpoint_minutes, 1 if self.saved == self.facts.seconds else math.inf)
+        due = self.seconds - self.saved >= most * 60 and not int(self.state.bad)
+        if self.state.processes.any(due, self.device) and not self.state.processes.any(
+            not self.state.finite(), self.device
+        ):
+            self.save()
+        if quiet and self.seconds - self.said >= SAY_EVERY:
+            self.say(status)
+
+    def say(self, status: str) -> None:
+        """A line for those who see no meter."""
+        self.said = self.seconds
+        log.info("%.1f kimg, %s", self.state.seen / 1000, status)
 
     @cached_property
     def judge(self) -> "Judge":
@@ -222,7 +240,7 @@ class Run:
             raise self.diverged()
         if self.recorder:
             self.write(CHECKPOINT)
-        self.tries = 0
+        self.tries, self.saved = 0, self.seconds
 
     def write(self, name: str) -> None:
         facts = replace(self.facts, seen=self.state.seen, seconds=self.seconds)
