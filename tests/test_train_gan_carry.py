@@ -109,6 +109,18 @@ def test_for_larger_pictures_of_the_same_planes_all_is_taken_and_judged_as_befor
     assert (pictures[1] - larger).abs().mean() < 0.1 * pictures[0].std()
 
 
+@pytest.mark.parametrize("plane_scale", [2, 4])
+def test_for_smaller_pictures_of_the_same_planes_all_is_taken_and_judged_as_before(plane_scale: int, tmp_path: Path):
+    network = replace(NETWORK, palette=6, noise=False, plane_scale=plane_scale)
+    old = saved(tmp_path, replace(TINY, network=network), replace(FACTS, resolution=16 * plane_scale))
+    smaller = replace(TINY, network=replace(network, plane_scale=1))
+    state = new_state(smaller, FACTS, CPU)
+    carry_over(state, tmp_path, smaller, FACTS)
+    x, labels = torch.rand(8, 4, 16, 16), torch.zeros(8, 4)
+    squares = F.interpolate(x, scale_factor=float(plane_scale), mode="nearest")
+    assert torch.allclose(state.D(x, labels), old.D(squares, labels), atol=1e-4)
+
+
 def test_another_architecture_and_sizes_of_which_none_fits_are_refused_with_a_remedy(tmp_path: Path):
     saved(tmp_path, TINY)
     cfg = ARCHITECTURES["fastgan"]

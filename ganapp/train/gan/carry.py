@@ -92,7 +92,7 @@ def checkpoint_of(init: Path) -> Path:
 def take(value: Tensor, old: Tensor, dimension: int | None, shared: Columns, num_labels: int) -> bool:
     """Whether `old` fits `value`, into which it is copied: the shared labels alone, if a `dimension` counts labels."""
     if dimension is None:
-        old = for_larger_pictures(old, value.shape)
+        old = for_other_sizes(old, value.shape)
         if value.shape != old.shape:
             return False
         value.copy_(old)
@@ -105,18 +105,24 @@ def take(value: Tensor, old: Tensor, dimension: int | None, shared: Columns, num
     return True
 
 
-def for_larger_pictures(stem: Tensor, shape: torch.Size) -> Tensor:
-    """A stem's weight [c, C * s * s, k, k], of pictures unshuffled by s, for pictures r times as large, unshuffled by
-    r * s, if that gives the `shape`. It then says of a picture what it said of the same one reduced by area.
+def for_other_sizes(stem: Tensor, shape: torch.Size) -> Tensor:
+    """A stem's weight [c, C * s * s, k, k], of pictures unshuffled by s, for pictures unshuffled by t, r times as large
+    or small, if that gives the `shape`.
+
+    Of larger pictures it then says what it said of the same ones reduced by area, of smaller ones what it said of the
+    same ones with every pixel as a square.
     """
     if stem.ndim != 4 or len(shape) != 4 or shape[1] == stem.shape[1]:
         return stem
     for channels in (3, 4):
         s, t = (math.isqrt(c_in // channels) for c_in in (stem.shape[1], shape[1]))
-        if channels * s**2 == stem.shape[1] and channels * t**2 == shape[1] and t % s == 0:
-            r = t // s
-            parts = stem.unflatten(1, (channels, s, s)).repeat_interleave(r, 2).repeat_interleave(r, 3)
-            return parts.flatten(1, 3) / r  # a mean of r * r, with the gain of so many more channels taken out
+        if channels * s**2 != stem.shape[1] or channels * t**2 != shape[1]:
+            continue
+        parts = stem.unflatten(1, (channels, s, s))
+        if t % s == 0:  # a mean of r * r, with the gain of so many more channels taken out
+            return parts.repeat_interleave(t // s, 2).repeat_interleave(t // s, 3).flatten(1, 3) / (t // s)
+        if s % t == 0:  # a sum of r * r, with the gain of so many fewer channels
+            return parts.unflatten(3, (t, s // t)).unflatten(2, (t, s // t)).sum((3, 5)).flatten(1, 3) / (s // t)
     return stem
 
 
