@@ -83,7 +83,7 @@ def runtimes(installed: set[str]) -> set[str]:
 
 def test_the_demo_installs_the_serving_list_with_the_runtime_for_cpus_where_no_driver_answers(machine: Machine):
     installed = machine.make("demo")
-    assert {"gradio", "numpy", "pillow", "av", "contourpy", "tqdm", "tyro", "onnxruntime"} == installed
+    assert {"gradio", "numpy", "pillow", "av", "contourpy", "filelock", "tqdm", "tyro", "onnxruntime"} == installed
 
 
 def test_the_demo_installs_nothing_into_an_environment_that_has_everything(machine: Machine):
