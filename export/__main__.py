@@ -11,7 +11,7 @@ import tyro
 from export.bundle import export_bundle
 from export.precision import Taken
 from export.upscaler import export_upscaler, is_upscaler
-from ganapp.held import held
+from ganapp.files import held
 
 
 @dataclass(frozen=True)

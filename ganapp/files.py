@@ -1,12 +1,15 @@
-"""Whole files and whole folders: there when they are finished, and what was there before until then."""
+"""Whole files and folders: there when they are finished, and what was there before until then; one writer to each."""
 
 import errno
 import os
 import shutil
+import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # of a checkout
 
@@ -59,3 +62,34 @@ def replace_folder(part: Path, out: Path, old: Path, discard: Callable[[Path], N
         raise
     if old.exists():
         discard(old)
+
+
+@contextmanager
+def held(out: Path, what: str) -> Iterator[None]:
+    """Hold the file or folder `out` for this process, which does `what`: "training", until the end of the block.
+
+    The lock is a hidden file beside it, which goes with the process however that ends. Of processes that work together
+    the first holds it for all. Raises ValueError that names the process which holds `out` already.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    out = Path(os.path.abspath(out))
+    path = out.with_name(f".{out.name}.lock")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        holder = "another process"
+        with suppress(OSError, UnicodeError):
+            holder = path.read_text("utf-8").strip() or holder
+        raise ValueError(f"{out}: {holder} writes there now; wait for it, stop it, or choose another place") from None
+    try:
+        with suppress(OSError):  # on Windows nobody else may write into a locked file
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()} ({what})", "utf-8")
+        yield
+    finally:
+        with suppress(OSError):  # while it is held, so that nobody can be waiting for a file that goes
+            path.unlink()
+        lock.release()

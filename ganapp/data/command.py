@@ -7,7 +7,7 @@ from typing import Literal
 import tyro
 
 from ganapp.data.prepare import prepare
-from ganapp.held import held
+from ganapp.files import held
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,8 @@ from ganapp.draw.cleanup import Cleanup
 from ganapp.draw.enlarge import clean_up
 from ganapp.draw.options import given, options
 from ganapp.draw.records import RECORD_KEY, read_record
-from ganapp.files import WEIGHTS, write_whole
+from ganapp.files import WEIGHTS, held, write_whole
 from ganapp.folders import files_below, printable
-from ganapp.held import held
 from ganapp.pictures.finish import copy_alpha
 from ganapp.pictures.load import load_image
 from ganapp.pictures.png import encode_png

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ganapp.held import held
+from ganapp.files import held
 from ganapp.models.device import keep_freed_memory, use_threads
 from ganapp.train.gan.carry import AUTO, named
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig

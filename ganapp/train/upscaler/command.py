@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from ganapp.held import held
+from ganapp.files import held
 from ganapp.models.device import use_threads
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.start import train_upscaler

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_run import write_dataset
 
-from ganapp.held import held
+from ganapp.files import held
 from ganapp.train.gan.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +39,7 @@ def test_an_error_gives_the_place_back(tmp_path: Path):
 
 
 def test_a_process_that_is_killed_gives_the_place_back(tmp_path: Path):
-    code = "import sys, time\nfrom pathlib import Path\nfrom ganapp.held import held\n"
+    code = "import sys, time\nfrom pathlib import Path\nfrom ganapp.files import held\n"
     code += "with held(Path(sys.argv[1]), 'training'):\n print('held', flush=True)\n time.sleep(600)"
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "out")], cwd=ROOT, stdout=subprocess.PIPE, text=True
