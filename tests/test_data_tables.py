@@ -2,6 +2,7 @@
 
 import json
 import logging
+import struct
 import unicodedata
 import zipfile
 from collections.abc import Callable
@@ -203,3 +204,15 @@ def test_a_column_that_is_no_attribute_is_named_with_the_reason(caplog: pytest.L
 def test_a_table_that_cannot_be_read_is_named_with_the_place(read: Callable, data: bytes, said: str):
     with pytest.raises(PrepareError, match=f"^table: .*{said}"):
         read(data, "table")
+
+
+def test_a_fault_beside_a_picture_is_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    pictures(tmp_path / "art", 2)
+    whole = (tmp_path / "art" / "0.png").read_bytes()
+    faulty = struct.pack(">I4sII", 4, b"gAMA", 45455, 0)  # with a wrong checksum
+    (tmp_path / "art" / "0.png").write_bytes(whole[:33] + faulty + whole[33:])
+    with caplog.at_level(logging.INFO):
+        summary = prepare(str(tmp_path / "art"), tmp_path / "out", 16)
+    assert (summary.images, summary.skipped, summary.faulty) == (2, 0, 1)
+    assert "1 picture with a fault beside the picture" in summary.describe()
+    assert "tolerated in 0.png: a wrong checksum of gAMA" in caplog.messages

@@ -1,17 +1,14 @@
 """Faults beside a picture do not cost it, and faults of the picture do; colours are those that its profile says."""
 
 import io
-import logging
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from ganapp.data.prepare import prepare
 from ganapp.pictures.load import ImageError, load_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -130,14 +127,3 @@ def test_a_profile_for_other_colours_than_the_pictures_is_said_and_costs_nothing
 def test_a_format_that_is_not_read_is_named_with_the_remedy(data: bytes, said: str):
     with pytest.raises(ImageError, match=said):
         load_image(data)
-
-
-def test_prepare_counts_what_it_tolerates(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    (tmp_path / "art").mkdir()
-    (tmp_path / "art" / "0.png").write_bytes(with_wrong_checksum(saved(noise(), icc_profile=SRGB), b"iCCP"))
-    (tmp_path / "art" / "1.png").write_bytes(saved(noise(side=25)))
-    with caplog.at_level(logging.INFO):
-        summary = prepare(str(tmp_path / "art"), tmp_path / "data", 32)
-    assert (summary.images, summary.skipped, summary.faulty) == (2, 0, 1)
-    assert "1 picture with a fault beside the picture" in summary.describe()
-    assert "tolerated in 0.png: a wrong checksum of iCCP" in caplog.messages
