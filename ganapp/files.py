@@ -71,20 +71,23 @@ def held(out: Path, what: str) -> Iterator[None]:
     The lock is a hidden file beside it, which goes with the process however that ends. Of processes that work together
     the first holds it for all. Raises ValueError that names the process which holds `out` already.
     """
-    if os.environ.get("RANK", "0") != "0":
+    out = Path(os.path.abspath(out))
+    if os.environ.get("RANK", "0") != "0" or not out.name:
         yield
         return
-    out = Path(os.path.abspath(out))
     path = out.with_name(f".{out.name}.lock")
-    out.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         holder = "another process"
         with suppress(OSError, UnicodeError):
             holder = path.read_text("utf-8").strip() or holder
         raise ValueError(f"{out}: {holder} writes there now; wait for it, stop it, or choose another place") from None
+    except OSError:  # a folder that was mounted by itself: nothing can be written beside it
+        yield
+        return
     try:
         with suppress(OSError):  # on Windows nobody else may write into a locked file
             path.write_text(f"process {os.getpid()} on {socket.gethostname()} ({what})", "utf-8")

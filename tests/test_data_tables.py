@@ -131,11 +131,11 @@ def test_a_name_meets_its_row_in_any_spelling_of_unicode(form: str, tmp_path: Pa
     assert attributes(folder, tmp_path) == {"hat": ["blue", "red"]}
 
 
-def test_what_would_fit_two_rows_fits_none_and_two_pictures_of_a_row_are_named(tmp_path: Path):
-    table = read_csv(b"file_name,n\na.png,1\nA.png,2\nb.png,3\n", "t.csv")
+def test_what_would_fit_two_rows_fits_none_and_a_row_fits_one_picture():
+    table = read_csv(b"file_name,n\na.png,1\nA.png,2\nb.png,3\nv1.0,4\n", "t.csv")
     assert table.match(["a.png", "A.png", "a.PNG"]) == {"a.png": {"n": "1"}, "A.png": {"n": "2"}}
-    with pytest.raises(PrepareError, match=r"row b.png fits both b.png and B.png"):
-        table.match(["b.png", "B.png"])
+    assert table.match(["B.png", "b.png", "b.txt", "b.jpg"]) == {"b.png": {"n": "3"}}
+    assert table.match(["B.jpg", "v1.0.png", "v1.png"]) == {"B.jpg": {"n": "3"}, "v1.0.png": {"n": "4"}}
 
 
 def test_a_zip_of_windows_has_folders(tmp_path: Path):
@@ -216,3 +216,62 @@ def test_a_fault_beside_a_picture_is_counted_and_named(tmp_path: Path, caplog: p
     assert (summary.images, summary.skipped, summary.faulty) == (2, 0, 1)
     assert "1 picture with a fault beside the picture" in summary.describe()
     assert "tolerated in 0.png: a wrong checksum of gAMA" in caplog.messages
+
+
+def test_a_table_may_begin_as_excel_writes_it_and_call_its_ids_as_it_likes():
+    assert read_csv(b"sep=;\r\nimage;n\r\na.png;1\r\n", "t.csv").rows == {"a.png": {"n": "1"}}
+    assert read_csv(b"\n\nimage,n\na.png,1\n", "t.csv").rows == {"a.png": {"n": "1"}}
+    assert read_csv(b"ID,n\n007,1\n", "t.csv").match(["punk0007.png"]) == {"punk0007.png": {"n": "1"}}
+
+
+def test_no_labels_overwrite_what_prepare_writes_itself(tmp_path: Path):
+    folder = pictures(tmp_path / "art")
+    for i in range(8):
+        traits = [{"trait_type": name, "value": "../../x"} for name in ("file_name", "source")]
+        traits.append({"trait_type": "hat", "value": HATS[i % 2]})
+        (folder / f"{i}.JSON").write_text(json.dumps({"attributes": traits}))
+    assert attributes(folder, tmp_path) == {"hat": ["blue", "red"]}
+    assert ".." not in (tmp_path / "out" / "metadata.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"attributes": [{"trait_type": "\\ud800", "value": [[["x"]], "\\ud800"]}]}']
+)
+def test_odd_json_beside_the_pictures_costs_nothing(text: str, tmp_path: Path):
+    folder = pictures(tmp_path / "art")
+    (folder / "0.json").write_text(text)
+    assert prepare(str(folder), tmp_path / "out", 16).images == 8
+
+
+@pytest.mark.parametrize("text", ['{"labels": ["cat", "dog"]}', "no JSON"])
+def test_a_json_that_is_for_others_is_passed_over_with_a_warning(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    folder = pictures(tmp_path / "art")
+    (folder / "dataset.json").write_text(text)
+    assert prepare(str(folder), tmp_path / "out", 16).images == 8
+    assert any("dataset.json" in line and "passed over" in line for line in caplog.messages)
+    with pytest.raises(PrepareError):
+        prepare(str(folder), tmp_path / "other", 16, labels=folder / "dataset.json")
+
+
+def test_given_labels_are_there_or_refused_and_none_can_be_asked_for(tmp_path: Path):
+    for k, name in enumerate(("cat", "dog")):
+        for i in range(3):
+            pictures(tmp_path / "art" / name, 1, f"{k}{i}.png")
+            (tmp_path / "art" / name / f"{k}{i}.png").write_bytes(png(10 * k + i))
+    (tmp_path / "x.json").write_text('{"a": 1}')
+    with pytest.raises(PrepareError, match=r"x\.json: holds no labels"):
+        prepare(str(tmp_path / "art"), tmp_path / "out", 16, labels=tmp_path / "x.json")
+    assert prepare(str(tmp_path / "art"), tmp_path / "out", 16).attributes == {"class": 2}
+    assert prepare(str(tmp_path / "art"), tmp_path / "out", 16, labels=Path("none")).attributes == {}
+    (tmp_path / "art" / "README.txt").write_text("who drew them")
+    assert prepare(str(tmp_path / "art"), tmp_path / "out", 16).attributes == {"class": 2}
+    for old, new in (("cat", "train"), ("dog", "val")):
+        (tmp_path / "art" / old).rename(tmp_path / "art" / new)
+    assert prepare(str(tmp_path / "art"), tmp_path / "out", 16).attributes == {}
+
+
+def test_separators_of_lines_inside_a_string_of_json_end_no_line():
+    data = json.dumps({"file_name": "a.png", "hat": "x\u2028y"}, ensure_ascii=False).encode()
+    assert read_jsonl(data, "t").rows == {"a.png": {"hat": "x\u2028y"}}

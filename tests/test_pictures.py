@@ -289,6 +289,13 @@ def test_pixel_art_that_is_too_large_is_said_and_what_is_smooth_is_none():
     assert fitted(plain, 128, "pad").factor == 0
 
 
+def test_a_sprite_in_larger_squares_grows_as_the_others_of_its_collection():
+    coarse = upscale_nearest(sprite(12), 2)
+    assert fitted(coarse, 48, "pad").factor == 2  # stored so small, its pixels are its squares
+    stored = upscale_nearest(coarse, 10)
+    assert [fitted(stored, 48, "pad", grid=grid).factor for grid in (0, 10)] == [4, 2]
+
+
 def test_how_pixel_art_is_judged_can_be_decided():
     smooth = resize(sprite(24), (96, 96))
     assert fitted(smooth, 128, "pad", judged="yes").factor == 1

@@ -74,7 +74,7 @@ def test_a_text_of_any_length_is_passed_over():
     assert faults == []
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 95, "subsampling": 0}])
+@pytest.mark.parametrize("options", [{}, {"quality": 95, "subsampling": 0}])
 def test_a_jpeg_without_its_last_marker_is_whole_and_one_without_its_last_rows_is_not(options: dict):
     image = noise(side=64)
     jpeg, faults = saved(image, "JPEG", **options), []
@@ -127,3 +127,42 @@ def test_a_profile_for_other_colours_than_the_pictures_is_said_and_costs_nothing
 def test_a_format_that_is_not_read_is_named_with_the_remedy(data: bytes, said: str):
     with pytest.raises(ImageError, match=said):
         load_image(data)
+
+
+def test_a_progressive_jpeg_without_its_end_may_lack_more_and_is_refused():
+    jpeg = saved(noise(side=64), "JPEG", progressive=True)
+    load_image(jpeg)
+    with pytest.raises(ImageError, match="truncated"):
+        load_image(jpeg[:-2])
+
+
+def test_what_follows_a_png_is_no_part_of_it():
+    png = saved(noise())
+    assert np.array_equal(load_image(png + bytes(16)), load_image(png))
+
+
+def test_a_text_that_turns_the_picture_is_kept():
+    text = PngImagePlugin.PngInfo()
+    xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    xmp += '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    text.add_itxt("XML:com.adobe.xmp", xmp)
+    wide = noise().resize((40, 20))
+    assert load_image(saved(wide, pnginfo=text)).shape == (40, 20, 4)
+
+
+def test_a_profile_leaves_the_colour_that_is_clear_clear():
+    """16 bits and a transparent colour, which stands for pixels and not for what a profile makes of them."""
+    pixels = np.zeros((4, 4, 3), ">u2")
+    pixels[::2] = 0x1234
+    raw = b"".join(b"\0" + row.tobytes() for row in pixels)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)),
+        (b"iCCP", b"p\0\0" + zlib.compress(SRGB)),
+        (b"tRNS", struct.pack(">HHH", 0x1234, 0x1234, 0x1234)),
+        (b"IDAT", zlib.compress(raw)),
+        (b"IEND", b""),
+    ]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
+    )
+    assert load_image(png)[:, 0, 3].tolist() == [0, 255, 0, 255]

@@ -87,7 +87,7 @@ def test_every_row_names_a_square_png_of_the_resolution_and_the_picture_it_was(f
         assert np.array_equal(
             load_image(tmp_path / "out" / row["file_name"])[8:56:2, 8:56:2], load_image(folder / row["source"])
         )
-    wanted = "12 images (RGBA 64x64), 0 skipped, 0 duplicates, 12 pictures kept to a grid as pixel art"
+    wanted = "12 images (RGBA 64x64), 0 skipped, 0 duplicates"
     assert summary.describe() == f"{wanted}; attributes: class (4)"
 
 
@@ -279,8 +279,7 @@ def test_the_columns_of_a_table_stay_and_the_categorical_ones_become_attributes(
     assert (summary.rows_without_picture, summary.pictures_without_row, summary.skipped) == (1, 1, 1)
     assert "no picture for nowhere.png" in caplog.text
     assert summary.describe().endswith(
-        "0 duplicates, 1 row without a picture, 1 picture without a row, 12 pictures kept to a grid as pixel art; "
-        "attributes: kind (2), size (5)"
+        "0 duplicates, 1 row without a picture, 1 picture without a row; attributes: kind (2), size (5)"
     )
     assert "constant: no attribute, as all pictures have the same value" in caplog.messages
     assert "title: no attribute, as its 11 values say too little of 11 pictures" in caplog.text

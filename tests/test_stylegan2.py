@@ -223,6 +223,7 @@ def test_what_is_left_open_is_decided_by_the_pictures(resolution: int, pixel_art
     decided = open_one.fitted(resolution, pixel_art)
     assert (decided.plane_scale, decided.supersample) == sizes
     assert decided.fitted(64, False) == decided
+    assert replace(open_one, palette=0).fitted(resolution, pixel_art).plane_scale == 1
     chosen = replace(open_one, supersample=3, plane_scale=1)
     assert chosen.fitted(resolution, pixel_art) == chosen
 

@@ -27,7 +27,7 @@ class PrepareArgs:
     limit: int | None = None
     """Stop after this many pictures."""
     labels: Path | None = None
-    """CSV of attributes, if SOURCE has no metadata.csv or labels.csv of its own."""
+    """Table of attributes in place of SOURCE's own: CSV, JSON lines, StyleGAN's dataset.json; none for no labels."""
     pixel_art: Literal["auto", "yes", "no"] = "auto"
     """Whether the pictures are drawn in squares, which are kept: auto looks at each."""
 

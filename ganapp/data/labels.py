@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 KEYS = ("file_name", "file", "filename", "image", "id")  # the first that is in the header names the picture
 OWN = "source"  # prepare's own column: it tells where pictures lie now, so an older dataset's is dropped
 MAX_VALUES = 64
+SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2",
+    ".qoi", ".ico", ".psd", ".apng",
+}  # fmt: skip
 UNKNOWN = {"", ANY, "nan", "null", "nil", "n/a", "na", "#n/a", "<na>", "?", "-", "unknown"}  # in lower case
 
 
@@ -26,32 +30,35 @@ class Table:
     columns: list[str]
     rows: dict[str, dict[str, str]]
     by_id: bool
+    lenient: bool = False
 
     def match(self, names: Iterable[str], root: str = "") -> dict[str, dict[str, str]]:
         """The row of each picture that has one. Paths in the table are relative to `root`.
 
         An id fits the picture with that stem, or whose stem ends in that number: 7 fits 7.png and punk0007.png. A path
-        fits in any spelling of Unicode and in other case, and without its suffix, where that leaves one row.
-        Raises PrepareError if a row fits two pictures.
+        fits as it is or, where no other picture has the row, in any spelling of Unicode, in other case, and without its
+        suffix. Raises PrepareError if an id fits two pictures, or if `lenient` gives it to the first.
         """
-        found: dict[str, dict[str, str]] = {}
-        taken: dict[str, str] = {}
-        alike = [{} if self.by_id else self._by(spelling) for spelling in (same, bare)]
+        names = list(names)
+        taken = {name.removeprefix(root): name for name in names} if not self.by_id else {}
+        found = {name: self.rows[path] for path, name in taken.items() if path in self.rows}
+        taken = {path: name for path, name in taken.items() if path in self.rows}
+        alike = {} if self.by_id else {**self._by(bare), **self._by(same)}
         for name in names:
+            if name in found:
+                continue
             path = name.removeprefix(root)
-            key = self._id(name) if self.by_id else path
-            if key not in self.rows:
-                key = alike[0].get(same(path)) or alike[1].get(bare(path)) or ""
+            key = self._id(name) if self.by_id else alike.get(same(path)) or alike.get(bare(path)) or ""
             if key not in self.rows:
                 continue
-            if key in taken:
-                what = "id" if self.by_id else "row"
+            if key in taken and self.by_id and not self.lenient:
                 raise PrepareError(
-                    f"{what} {printable(key)} fits both {printable(taken[key])} and {printable(name)}; "
-                    "name the pictures in a file_name column, with their folders and suffixes"
+                    f"id {printable(key)} fits both {printable(taken[key])} and {printable(name)}; "
+                    "name the pictures in a file_name column"
                 )
-            taken[key] = name
-            found[name] = self.rows[key]
+            if key not in taken:  # one that is taken fits no other, as it may be a picture without a row
+                taken[key] = name
+                found[name] = self.rows[key]
         return found
 
     def _by(self, spelling: Callable[[str], str]) -> dict[str, str]:
@@ -117,8 +124,10 @@ def same(text: str) -> str:
 
 
 def bare(path: str) -> str:
-    """The same without a suffix."""
-    return same(str(PurePosixPath(path).with_suffix(""))) if PurePosixPath(path).name else same(path)
+    """The same without a picture's suffix."""
+    name = same(path)
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and f".{suffix}" in SUFFIXES else name
 
 
 def plain(number: str) -> str:

@@ -3,9 +3,10 @@
 import csv
 import hashlib
 import logging
+import math
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -21,14 +22,17 @@ from ganapp.data.sources import PrepareError, Source, open_source, printable
 from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan, read_tokens
 from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
 from ganapp.pictures.alpha import Colour, composite
+from ganapp.pictures.finish import has_few_colours
 from ganapp.pictures.load import MAX_BYTES, ImageError, load_image
 from ganapp.pictures.png import save_png
 from ganapp.pictures.resize import Fit, fitted
-from ganapp.pictures.squares import PixelArt
+from ganapp.pictures.squares import FEW_COLOURS, PixelArt, square_side
 
 log = logging.getLogger(__name__)
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512)
+LOOKED_AT = 200  # pictures at most, to see in what squares they are drawn
+NO_LABELS = "none"  # in place of a file of labels
 PER_FOLDER = 1000  # hubs refuse folders of more than 10,000 files
 
 
@@ -110,8 +114,8 @@ def prepare(
     """Make the dataset folder `out` from a folder, a zip or a built-in name; the same input gives the same bytes.
 
     `resolution` is a power of two, 64 or the built-in's own by default; `background` a colour to paint under
-    transparent pixels, or "none". `limit` keeps the first usable pictures, `labels` is a CSV file to use
-    in place of the source's own metadata.csv or labels.csv. `pixel_art` says whether pictures are drawn in squares, or
+    transparent pixels, or "none". `limit` keeps the first usable pictures, `labels` is a table to use in place of the
+    source's own labels (see `tables`), or "none". `pixel_art` says whether pictures are drawn in squares, or
     leaves it to each of them ("auto"). A built-in name wins over a folder of that
     name: write `./critters` for the folder. `out` appears whole or not at all.
 
@@ -136,7 +140,7 @@ def prepare(
     else:
         path = _real(source)
         story = {"name": printable(path.stem if path.is_file() else path.name), "licence": "", "statement": ""}
-        for given in (path, _real(labels)) if labels else (path,):
+        for given in (path, _real(labels)) if labels and str(labels) != NO_LABELS else (path,):
             if out == given or out in given.parents or given in out.parents:
                 raise PrepareError(f"{out}: choose a folder apart from {given}")
     with nullcontext() if recipe else open_source(path) as opened, logging_redirect_tqdm():
@@ -170,6 +174,7 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
     for skipped, reason in source.skipped:
         _skip(skipped, reason, summary)
     seen: dict[bytes, str] = {}
+    grids = _grids(source) if job.pixel_art != "no" else {}
     for file in tqdm(source.names, printable(name), unit="file", disable=None):
         faults: list[str] = []
         try:
@@ -180,7 +185,8 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
         if faults:
             log.info("tolerated in %s: %s", printable(file), printable(", ".join(faults)))
             summary.faulty += 1
-        made = fitted(image, summary.resolution, job.fit, job.background, job.pixel_art)
+        grid = grids.get(image.shape[:2], 0)
+        made = fitted(image, summary.resolution, job.fit, job.background, job.pixel_art, grid)
         image = made.image
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         if digest in seen:
@@ -188,15 +194,31 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
             log.info("duplicate %s: looks like %s", printable(file), printable(seen[digest]))
             continue
         seen[digest] = file
-        job.factors.add(made.factor)
-        summary.pixel_art += bool(made.factor)
-        summary.reduced_art += made.reduced
+        if not has_few_colours(made.image, 1):  # a plain picture has no grid
+            job.factors.add(made.factor)
+        if has_few_colours(made.image, FEW_COLOURS):  # of a small picture of many colours nothing is known
+            summary.pixel_art += bool(made.factor)
+            summary.reduced_art += made.reduced
         summary.pictures_without_row += table is not None and file not in rows
         yield Item(printable(file), image, rows.get(file, {}))
         if len(seen) == job.limit:
             return
     if not seen:
         raise PrepareError(f"{name}: no usable picture in it ({summary.skipped:,} skipped)")
+
+
+def _grids(source: Source) -> dict[tuple[int, int], int]:
+    """By height and width, the side of the squares that pictures of this size are drawn in, from a few of them.
+
+    A sprite may happen to be drawn in larger squares than the others of its collection, and must not grow by more.
+    """
+    found: dict[tuple[int, int], int] = {}
+    for file in source.names[:: -(-len(source.names) // LOOKED_AT) or 1]:
+        with suppress(ImageError):
+            image = load_image(source.read(file))
+            if has_few_colours(image, FEW_COLOURS) and not has_few_colours(image, 1):
+                found[image.shape[:2]] = math.gcd(found.get(image.shape[:2], 0), square_side(image))
+    return found
 
 
 def _name_rows(table: Table, matched: dict[str, dict[str, str]], most: int = 3) -> None:
@@ -215,14 +237,25 @@ def _skip(name: str, reason: str, summary: Summary) -> None:
 
 def _table(source: Source, labels: Path | None) -> Table | None:
     """The labels given, or else the source's own, wherever they are. Raises PrepareError: the file and the line."""
-    table = _read_table(labels, str(labels)) if labels else None
-    for name in () if labels else source.tables:
-        table = table or _read_table(source.read(name), printable(name))
-    if table is None and not labels:
-        table = read_tokens(source.records, lambda name: _bytes(source.read(name), name))
-        if table is None:
-            source.skipped += [(name, "is not an image") for name in source.records]
-            table = of_folders(source.names, source.root)
+    if labels is not None:
+        table = None if str(labels) == NO_LABELS else _read_table(labels, str(labels))
+        if table is None and str(labels) != NO_LABELS:
+            raise PrepareError(f"{labels}: holds no labels")
+        return table
+    for name in source.tables:
+        try:
+            table = _read_table(source.read(name), printable(name))
+        except PrepareError as error:
+            if name.endswith(".csv"):
+                raise
+            log.warning("%s; it is passed over", error)  # it may be for other programs
+            continue
+        if table:
+            return table
+    table = read_tokens(source.records, lambda name: _bytes(source.read(name), name))
+    if table is None:
+        source.skipped += [(name, "is not an image") for name in source.records]
+        table = of_folders(source.names, source.root)
     return table
 
 
@@ -257,7 +290,7 @@ def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:
                 opaque.append(name)
             (folder / name).parent.mkdir(exist_ok=True)
             save_png(folder / name, image)
-            rows.append({"file_name": name, "source": item.source, **item.row})
+            rows.append({**item.row, "file_name": name, "source": item.source})
         channels = 3 if len(opaque) == len(rows) else 4
         if channels == 4:
             for name in opaque:

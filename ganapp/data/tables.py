@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from ganapp.data.labels import KEYS, OWN, Table, plain
+from ganapp.data.labels import KEYS, OWN, SUFFIXES, Table, plain
 from ganapp.data.sources import PrepareError, printable
 
 SEPARATORS = (",", ";", "\t", "|")
 INDEX = ("", "unnamed: 0", "index")  # how pandas and spreadsheets head a column of row numbers
 FEWEST_CLASSES, MOST_CLASSES = 2, 64
+RESERVED = (OWN, "file_name")  # columns that prepare writes itself
+SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "eval"}
 CLASS, LABEL = "class", "label"  # attributes that have no name of their own
 
 
@@ -22,9 +24,11 @@ def read_csv(data: bytes, name: str) -> Table:
     A first column of row numbers without a name is passed over, and so are empty columns at the end.
     """
     text = decoded(data, name)
+    if text[:4].lower() == "sep=":  # a word of Excel to itself
+        text = "\n" + text.partition("\n")[2]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
     try:
-        header = [column.strip() for column in next(reader, [])]
+        header = [column.strip() for column in next((fields for fields in reader if any(fields)), [])]
         while header and not header[-1]:
             header.pop()
         width = len(header)
@@ -44,7 +48,7 @@ def read_csv(data: bytes, name: str) -> Table:
             add_row(rows, row.pop(key), row, key, where)
     except csv.Error as error:
         raise PrepareError(f"{name}: line {reader.line_num}: {error}") from None
-    return Table([column for column in header if column not in (key, OWN)], rows, by_id=key == "id")
+    return Table([column for column in header if column not in (key, *RESERVED)], rows, by_id=key.lower() == "id")
 
 
 def decoded(data: bytes, name: str) -> str:
@@ -88,7 +92,8 @@ def check_header(header: list[str], name: str) -> str:
 
 def add_row(rows: dict[str, dict[str, str]], picture: str, row: dict[str, str], key: str, where: str) -> None:
     """Put the row of a picture into `rows`. Raises PrepareError that begins with `where` if it has none or a second."""
-    row.pop(OWN, None)
+    for column in RESERVED:
+        row.pop(column, None)
     picture = plain(picture) if key.lower() == "id" else picture.replace("\\", "/").removeprefix("./")
     if not picture:
         raise PrepareError(f"{where}: {key} is empty")
@@ -102,7 +107,7 @@ def read_jsonl(data: bytes, name: str) -> Table:
     rows: dict[str, dict[str, str]] = {}
     columns: dict[str, None] = {}
     key = ""
-    for number, line in enumerate(decoded(data, name).splitlines(), 1):
+    for number, line in enumerate(decoded(data, name).split("\n"), 1):
         if not line.strip():
             continue
         where = f"{name}: line {number}"
@@ -113,7 +118,7 @@ def read_jsonl(data: bytes, name: str) -> Table:
         row = {column: as_value(value) for column, value in found.items()}
         add_row(rows, row.pop(key, ""), row, key, where)
         columns |= dict.fromkeys(row)
-    return Table([column for column in columns if column != OWN], rows, by_id=key.lower() == "id")
+    return Table([column for column in columns if column not in RESERVED], rows, by_id=key.lower() == "id")
 
 
 def read_stylegan(data: bytes, name: str) -> Table | None:
@@ -138,38 +143,45 @@ def read_tokens(files: Iterable[str], read: Callable[[str], bytes]) -> Table | N
     rows: dict[str, dict[str, str]] = {}
     columns: dict[str, None] = {}
     for file in files:
-        stem = PurePosixPath(file).stem if file.endswith(".json") else PurePosixPath(file).name
         try:
             found = json.loads(read(file))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         traits = found.get("attributes") if isinstance(found, dict) else None
         if not isinstance(traits, list):
             continue
         row = {
-            str(trait["trait_type"]): as_value(trait.get("value"))
+            as_value(trait["trait_type"]): as_value(trait.get("value"))
             for trait in traits
             if isinstance(trait, dict) and isinstance(trait.get("trait_type"), str)
         }
-        key = plain(stem)
+        for column in ("", *RESERVED):
+            row.pop(column, None)
+        key = plain(PurePosixPath(file).stem)
         rows[key] = {} if key in rows else row
         columns |= dict.fromkeys(row)
-    return Table(list(columns), rows, by_id=True) if columns else None
+    return Table(list(columns), rows, by_id=True, lenient=True) if columns else None
 
 
 def of_folders(names: Iterable[str], root: str) -> Table | None:
     """The folder at the top that each picture lies in as its class; None where folders are no classes.
 
-    They are none where a picture lies beside them, and where they are numbered parts of equal size.
+    They are none where a picture lies beside them, where they are numbered parts of equal size, and where they part
+    what is for training from what is for tests. Files that are no pictures by their suffix do not count.
     """
     tops: dict[str, list[str]] = {}
     for name in names:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix and suffix not in SUFFIXES:
+            continue
         top, slash, _ = name.removeprefix(root).partition("/")
         if not slash:
             return None
         tops.setdefault(top, []).append(name)
     counts = [len(files) for files in tops.values()]
-    if not FEWEST_CLASSES <= len(tops) <= MOST_CLASSES or min(counts) < 2:
+    if not tops or not FEWEST_CLASSES <= len(tops) <= MOST_CLASSES or min(counts) < 2:
+        return None
+    if {top.lower() for top in tops} <= SPLITS:
         return None
     if all(top.isdecimal() for top in tops) and len(set(counts[:-1])) == 1 and counts[-1] <= counts[0]:
         return None
@@ -185,11 +197,14 @@ def parsed(text: str, where: str) -> Any:
 
 
 def as_value(value: Any) -> str:
-    """A value of JSON as a table has it: nothing for null, words for true and false, lists joined by |."""
-    if value is None:
+    """A value of JSON as a table has it: nothing for null and for objects, words for true and false, lists joined by |.
+
+    What cannot be written as UTF-8 becomes a question mark.
+    """
+    if value is None or isinstance(value, dict):
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return "|".join(map(as_value, value))
-    return str(value).strip()
+        return "|".join(as_value(each) for each in value if not isinstance(each, list))
+    return str(value).strip().encode("utf-8", "replace").decode()

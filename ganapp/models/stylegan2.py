@@ -53,10 +53,10 @@ class StyleGAN2Config:
     def fitted(self, resolution: int, pixel_art: bool) -> "StyleGAN2Config":
         """The sizes for such pictures: what is left open is decided.
 
-        Planes have PLANES pixels a side at most, and a quarter of the picture's at least. Where they are as large as
-        the picture, it is drawn twice as large. Pixel art has a plane's value for each pixel: its edges are hard.
+        Planes have PLANES pixels a side, but no less than a quarter of the picture's. Where they are as large as the
+        picture, it is drawn twice as large. Pixel art has a plane's value for each pixel: its edges are hard.
         """
-        scale = 1 if pixel_art else max(1, min(4, resolution // PLANES))
+        scale = 1 if pixel_art or not self.palette else max(1, min(4, resolution // PLANES))
         plane_scale = self.plane_scale or scale
         supersample = self.supersample or (2 if plane_scale == 1 and not pixel_art else 1)
         return replace(self, plane_scale=plane_scale, supersample=supersample)

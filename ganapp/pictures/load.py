@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from ganapp.pictures.profile import to_srgb
+from ganapp.pictures.profile import srgb_colours
 from ganapp.pictures.repair import PNG_SIGNATURE, ends, repaired
 
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA
@@ -60,7 +60,11 @@ def _decoded(data: bytes, faults: list[str]) -> np.ndarray:
                 rawmode = str(picture.tile[0].args) if picture.format == "PNG" and picture.tile else None
                 picture.load()
                 _check_size(picture)  # an icon's directory may state a smaller size than the picture in it has
-                return _upright(_rgba(_in_srgb(picture, faults), rawmode), picture)
+                image = _rgba(picture, rawmode)
+                colours = _in_srgb(picture, faults)
+                if colours is not None:
+                    image[..., :3] = colours
+                return _upright(image, picture)
         except ImageError:
             raise
         except Image.UnidentifiedImageError:
@@ -71,12 +75,12 @@ def _decoded(data: bytes, faults: list[str]) -> np.ndarray:
             raise ImageError(_damage(error)) from None
 
 
-def _in_srgb(picture: Image.Image, faults: list[str]) -> Image.Image:
+def _in_srgb(picture: Image.Image, faults: list[str]) -> np.ndarray | None:
     try:
-        return to_srgb(picture)
+        return srgb_colours(picture)
     except ValueError as error:  # a picture without a profile has sRGB's colours
         faults.append(str(error).removeprefix("has "))
-        return picture
+        return None
 
 
 def _read(source: Path | bytes | BinaryIO) -> bytes:

@@ -6,39 +6,34 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+MAX_PROFILE = 4 * 2**20  # bytes
 IDENTICAL = 1  # grey levels: a profile that changes no colour by more is sRGB under some name
 
 
-def to_srgb(picture: Image.Image) -> Image.Image:
-    """The loaded picture in sRGB, in mode RGB, or RGBA where it had alpha; itself where it has no profile or sRGB's.
+def srgb_colours(picture: Image.Image) -> np.ndarray | None:
+    """The colours uint8 [H, W, 3] of the loaded picture in sRGB; None where it has no profile, or sRGB's.
 
     Raises ValueError when the profile cannot be used: it is damaged, or of another kind than the picture.
     """
     data = picture.info.get("icc_profile")
     if not data:
-        return picture
-    alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
+        return None
+    if len(data) > MAX_PROFILE:
+        raise ValueError(f"has a colour profile of over {MAX_PROFILE // 2**20} MiB")
     if picture.mode not in ("L", "RGB", "CMYK", "LAB"):
         if picture.mode not in ("LA", "P", "PA", "RGBA", "RGBX", "La", "RGBa"):
-            return picture  # grey of 16 bits and more: such profiles only bend a curve, and LittleCMS has no way here
+            return None  # grey of 16 bits and more: such profiles only bend a curve, and LittleCMS has no way here
+        if picture.mode in ("P", "PA"):
+            picture = picture.convert("RGBA")  # a palette's colours, without a word on its transparency
         picture = picture.convert("L" if picture.mode in ("LA", "La") else "RGB")
     transform = transform_of(data, picture.mode)
-    if transform is None:
-        return picture if alpha is None else _with(picture.convert("RGB"), alpha)
-    converted = ImageCms.applyTransform(picture, transform)
-    assert converted is not None  # as it is where no picture is changed in place
-    return _with(converted, alpha)
-
-
-def _with(picture: Image.Image, alpha: Image.Image | None) -> Image.Image:
-    if alpha is not None:
-        picture.putalpha(alpha)
-    return picture
+    return None if transform is None else np.asarray(ImageCms.applyTransform(picture, transform))
 
 
 @functools.lru_cache(maxsize=16)
 def transform_of(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a picture of this mode to sRGB, None where colours stay as they are. Raises ValueError as `to_srgb`."""
+    """From a picture of this mode to sRGB, None where colours stay as they are. Raises ValueError as
+    `srgb_colours`."""
     try:
         source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
         intent = ImageCms.Intent.RELATIVE_COLORIMETRIC

@@ -5,7 +5,9 @@ import zlib
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-TEXT = (b"tEXt", b"zTXt", b"iTXt")  # of any length, and nothing that shows
+TEXT = (b"tEXt", b"zTXt", b"iTXt")  # of any length, and nothing that shows, but for
+ORIENTED = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # those that may turn the picture, of at most...
+LONGEST = 2**16
 NEEDED = (b"tRNS", b"PLTE", b"acTL", b"fcTL", b"fdAT")  # ancillary by name or not: without them, another picture shows
 
 
@@ -33,9 +35,11 @@ def without_chunks(data: bytes) -> tuple[bytes, str]:
             raise ValueError(f"is broken (a wrong checksum of {name(kind)})")
         if not whole:
             wrong.append(name(kind))
-        elif kind not in TEXT:
+        elif kind not in TEXT or (data.startswith(ORIENTED, at + 8) and length <= LONGEST):
             out.append(data[at:end])
         at = end
+        if kind == b"IEND":
+            at = len(data)  # what follows is no part of it
     said = f"a wrong checksum of {', '.join(wrong)}" if wrong else ""
     return b"".join([*out, data[at:]]), said
 
@@ -48,8 +52,21 @@ def ends(data: bytes) -> list[bytes]:
     """A JPEG that lacks its last marker with two different ends, [] for any other file.
 
     Where all of the picture is there, both show the same; where a part of it is missing, the decoder takes what
-    follows for that part.
+    follows for that part. A progressive one may lack whole passes without a sign of it, and is none of these.
     """
-    if not data.startswith(JPEG_SIGNATURE) or data.rstrip(b"\0").endswith(JPEG_END):
+    if not data.startswith(JPEG_SIGNATURE) or data.rstrip(b"\0").endswith(JPEG_END) or not is_baseline(data):
         return []
     return [data + JPEG_END, data + b"\x5a\xa5\x3c" * 64 + JPEG_END]
+
+
+def is_baseline(data: bytes) -> bool:
+    """Whether a JPEG is drawn in one pass from top to bottom, by the marker of its frame (ITU-T T.81, table B.1)."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
+        if marker in (0xC0, 0xC1):
+            return True
+        if 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return False
+        at += 2 + length
+    return False

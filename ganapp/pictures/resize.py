@@ -63,7 +63,12 @@ def fit_square(image: np.ndarray, resolution: int, fit: Fit, background: Colour 
 
 
 def fitted(
-    image: np.ndarray, resolution: int, fit: Fit, background: Colour | None = None, judged: PixelArt = "auto"
+    image: np.ndarray,
+    resolution: int,
+    fit: Fit,
+    background: Colour | None = None,
+    judged: PixelArt = "auto",
+    grid: int = 0,
 ) -> Fitted:
     """The picture [H, W, 3 or 4] as a square: uint8 [R, R, 4], or [R, R, 3] over `background` if one is given.
 
@@ -78,7 +83,7 @@ def fitted(
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         image = image[top : top + side, left : left + side]
-    art = own_grid(image, judged)
+    art = own_grid(image, judged, grid)
     factor = 0 if art is None else resolution // max(art.shape[:2])
     if art is not None and factor:
         image = upscale_nearest(resize(art, art.shape[1::-1]), factor)

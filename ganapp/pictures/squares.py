@@ -1,5 +1,6 @@
 """Pixel art: whether a picture is drawn in squares, and the art at its own grid."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -13,16 +14,18 @@ LARGE = 128  # pixels a side: sprites are no larger, and nobody smooths their ed
 PixelArt = Literal["auto", "yes", "no"]
 
 
-def own_grid(image: np.ndarray, judged: PixelArt = "auto") -> np.ndarray | None:
+def own_grid(image: np.ndarray, judged: PixelArt = "auto", grid: int = 0) -> np.ndarray | None:
     """The picture [H, W, 3 or 4] with a pixel for each of its squares, if it is pixel art, else None.
 
     It is if it has at most FEW_COLOURS and, at its own grid, at most LARGE pixels a side; or if it is stored with at
-    most SMALL a side. "yes" and "no" decide without looking.
+    most SMALL a side. "yes" and "no" decide without looking. Squares are no larger than `grid`, if it is given, and
+    those of a picture that is stored so small are its pixels.
     """
     if judged == "no":
         return None
     few = has_few_colours(image, FEW_COLOURS)
-    side = square_side(image) if few or judged == "yes" else 1
+    side = square_side(image) if (few or judged == "yes") and max(image.shape[:2]) > SMALL else 1
+    side = math.gcd(side, grid)
     # A picture of one colour is one square: it has no grid of its own.
     art = image[::side, ::side] if side < max(image.shape[:2]) else image
     if judged == "yes" or max(image.shape[:2]) <= SMALL or (few and max(art.shape[:2]) <= LARGE):

@@ -30,15 +30,15 @@ def _writable(stream: int) -> bool:
 def stop_requested() -> Iterator:
     """Yields a function that says whether Ctrl-C, a termination signal or a hangup has come; a second ends the process.
 
-    After a hangup the terminal is gone, and what is written goes nowhere. A hangup that is ignored, as under nohup,
-    stays so.
+    After a hangup the terminal is gone, and what is written goes nowhere; a further hangup changes nothing. One that is
+    ignored, as under nohup, stays so.
     """
     came: list[int] = []
 
     def on_signal(number: int, _frame: object) -> None:
         came.append(number)
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for each, handler in before.items():  # a shell and the system may both say that the terminal is gone
+            signal.signal(each, signal.SIG_IGN if each == HANGUP else handler)
         if number == HANGUP:
             leave_terminal()
         print("stopping after this step; --resume goes on from here", file=sys.stderr, flush=True)
@@ -51,4 +51,5 @@ def stop_requested() -> Iterator:
         yield lambda: bool(came)
     finally:
         for each, handler in before.items():
-            signal.signal(each, handler)
+            if each != HANGUP or HANGUP not in came:  # the report is still to be written
+                signal.signal(each, handler)

@@ -19,6 +19,7 @@ from ganapp.ui import errors
 from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.files import File, cached, file_record
 
+MOST_CLAUSES = 24  # on values that do not go together, in the help of a parameter
 LIMIT = 2  # calls at a time, so that a long one does not hold up all others
 
 
@@ -173,12 +174,14 @@ def seldom_shown(library: Library) -> list[str]:
 
 def never_shown(library: Library) -> list[str]:
     """For each value of each model a clause on those that no training picture has with it, if there are any."""
-    found = []
+    found: list[str] = []
     for name, spec in library.specs.items():
         told: set[tuple[str, str]] = set()
         for attribute, values in spec.attributes.items():
             for value in values:
                 others = [other for other in spec.never_with({attribute: value}) if other not in told]
+                if len(found) == MOST_CLAUSES:
+                    return [*found, "and so on"]
                 if others:
                     found.append(f"{name} never saw {attribute} {value} with {', '.join(map(' '.join, others))}")
                     told.add((attribute, value))

@@ -132,7 +132,8 @@ def marking(library: Library, labels: Sequence[gr.Dropdown], model: Component) -
     """The options of an event that marks, in each dropdown, what no training picture has with the values chosen."""
 
     def mark(name: Raw, *values: Raw) -> list[dict]:
-        return labels_of(library.spec(name), len(labels), chosen(library, name, values))
+        updates = labels_of(library.spec(name), len(labels), chosen(library, name, values))
+        return [gr.update(choices=update["choices"]) for update in updates]  # what is chosen meanwhile stays
 
     quietly = {"show_progress": "hidden", **PRIVATE, "trigger_mode": "always_last", "preprocess": False}
     return {"fn": errors.in_the_page()(mark), "inputs": [model, *labels], "outputs": [*labels], **quietly}

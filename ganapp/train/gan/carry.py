@@ -19,6 +19,7 @@ from ganapp.train.gan.step import TrainState, new_networks
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
+STEM = "D.stem.weight"
 SUITED = {False: "critters", True: "faces"}  # for pictures in general, and for pixel art
 
 Columns = list[tuple[int, int]]  # the labels that two datasets share: the number of each in the old one and in the new
@@ -27,8 +28,9 @@ Columns = list[tuple[int, int]]  # the labels that two datasets share: the numbe
 def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts) -> RunFacts:
     """Put into `state` what fits of the networks of `init` (see `checkpoint_of`); the facts then say whose they were.
 
-    A tensor fits if its name and shape are the same. Where a shape follows the number of labels, the attributes' values
-    that both datasets name alike are taken and the others begin anew. Raises ValueError when nothing fits.
+    A tensor fits if its name and shape are the same; the discriminator's stem fits pictures of other sizes. Where a
+    shape follows the number of labels, the attributes' values that both datasets name alike are taken and the others
+    begin anew. Raises ValueError when nothing fits.
     """
     path = checkpoint_of(init)
     tensors, old_cfg, old_facts = load_checkpoint(path)
@@ -46,7 +48,10 @@ def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts)
     for prefix, network in {"G": state.G, "D": state.D, "G_ema": state.G_ema}.items():
         for name, value in network.state_dict().items():
             name = f"{prefix}.{name}"
-            if name in tensors and take(value, tensors[name], labelled.get(name), shared, old_facts.num_labels):
+            old = tensors.get(name)
+            if old is not None and name == STEM:
+                old = for_other_sizes(old, value.shape)
+            if old is not None and take(value, old, labelled.get(name), shared, old_facts.num_labels):
                 taken += 1
             else:
                 fresh.append(name)
@@ -92,7 +97,6 @@ def checkpoint_of(init: Path) -> Path:
 def take(value: Tensor, old: Tensor, dimension: int | None, shared: Columns, num_labels: int) -> bool:
     """Whether `old` fits `value`, into which it is copied: the shared labels alone, if a `dimension` counts labels."""
     if dimension is None:
-        old = for_other_sizes(old, value.shape)
         if value.shape != old.shape:
             return False
         value.copy_(old)

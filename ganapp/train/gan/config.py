@@ -84,7 +84,7 @@ class TrainConfig:
     checkpoint_kimg: float = 10.0
     """Images between two checkpoints."""
     checkpoint_minutes: float = 10.0
-    """...but never longer than this many minutes; the first one comes after one."""
+    """...but no longer than about this many minutes; the first one comes after one."""
     quality_kimg: float = 20.0
     """Images between two measurements of quality; inf for none."""
     quality_count: int = 1000

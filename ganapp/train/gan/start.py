@@ -56,7 +56,11 @@ def train(
     if resume:
         tensors, stored, facts = load_checkpoint(path)
         known = stored, replace(DEFAULT, precision=stored.precision)
-        if not {replace(cfg, precision=stored.precision), suited(cfg, dataset, stored.precision)} & set(known):
+        if not {
+            replace(cfg, precision=stored.precision),
+            like(cfg, stored),
+            suited(cfg, dataset, stored.precision),
+        } & set(known):
             raise ValueError(
                 f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
             )
@@ -111,6 +115,16 @@ def suited(cfg: TrainConfig, dataset: Dataset, precision: str) -> TrainConfig:
     if not isinstance(cfg.network, StyleGAN2Config):
         return cfg
     return replace(cfg, network=cfg.network.fitted(dataset.resolution, dataset.pixel_size > 1))
+
+
+def like(cfg: TrainConfig, stored: TrainConfig) -> TrainConfig:
+    """The settings with the precision of the stored ones, and with their sizes where these are left open."""
+    cfg = replace(cfg, precision=stored.precision)
+    if not isinstance(cfg.network, StyleGAN2Config) or not isinstance(stored.network, StyleGAN2Config):
+        return cfg
+    ours, theirs = cfg.network, stored.network
+    plane_scale, supersample = ours.plane_scale or theirs.plane_scale, ours.supersample or theirs.supersample
+    return replace(cfg, network=replace(ours, plane_scale=plane_scale, supersample=supersample))
 
 
 def check_fits(data: Path, count: int, cfg: TrainConfig, processes: Processes) -> None:

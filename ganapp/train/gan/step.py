@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganapp.models import MODELS
 from ganapp.models.palette import for_showing
+from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.checkpoint import pack_module, pack_optimizer, unpack_module, unpack_optimizer
 from ganapp.train.gan.augment import adapted, augment, overfitting
 from ganapp.train.gan.checkpoint import RunFacts
@@ -322,7 +323,8 @@ def pixels(cfg: TrainConfig) -> int:
 
     With this factor, `gamma` means the same for pictures of any size that are drawn from the same planes.
     """
-    return (getattr(cfg.network, "plane_scale", 1) or 1) ** 2
+    painted = isinstance(cfg.network, StyleGAN2Config) and cfg.network.palette > 0
+    return (cfg.network.plane_scale or 1) ** 2 if painted else 1
 
 
 def drop_labels(labels: Tensor, sizes: list[int], share: float, draws: Draws) -> Tensor:
