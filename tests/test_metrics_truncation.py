@@ -17,6 +17,7 @@ from ganapp.metrics.truncation import HELD_OUT, PSIS, best, truncation
         ({"0.5": [0.9, 0.1], "0.8": [0.7, 0.5], "1": [0.4, 0.6]}, 0.8),
         ({"0.5": [0.5, 0.5], "1": [0.5, 0.5]}, 1.0),  # of equals, the one with the whole variety
         ({"0.5": [1.0, 0.0], "1": [0.0, 1.0]}, 1.0),
+        ({"0.5": [0.01, 0.2], "1": [0.0, 0.3]}, 1.0),  # noise
         ({}, 1.0),
     ],
 )

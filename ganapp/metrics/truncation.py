@@ -13,6 +13,7 @@ from ganapp.serve.generator import Generator
 
 PSIS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 COUNT = 500  # samples at each, and real pictures
+FAINT = 0.05
 HELD_OUT = 0.1  # of the dataset; the real pictures are those that a run of the default did not hold out either
 
 Truncation = dict[str, list[float]]  # precision and recall, 0 to 1, by psi as text
@@ -36,8 +37,8 @@ def truncation(generator: Generator, dataset: Dataset) -> Truncation:
 def best(found: Truncation) -> float:
     """The psi with the largest harmonic mean of precision and recall; of equals, the one with the most variety.
 
-    Where neither is above 0 anywhere, it is 1: a model so young gains nothing by truncation.
+    Where that is below FAINT everywhere, it is 1: of a model so young, such numbers tell nothing.
     """
     scores = {float(psi): 2 * p * r / (p + r) if p + r else 0.0 for psi, (p, r) in found.items()}
     top = max(scores.values(), default=0.0)
-    return max((psi for psi, score in scores.items() if score == top), default=1.0) if top else 1.0
+    return max((psi for psi, score in scores.items() if score == top), default=1.0) if top >= FAINT else 1.0
