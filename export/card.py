@@ -147,15 +147,16 @@ def use(spec: GeneratorSpec) -> str:
     """What goes into the graphs and what comes out."""
     labels = f", `labels` [N, {spec.num_labels}]" if spec.num_labels else ""
     images = f"`images`,\nuint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]."
-    if not spec.num_ws:
-        return f"`generator.onnx` turns `z` [N, {spec.z_dim}]{labels} into {images}"
     noise = f" and `noise` [N, {spec.noise_dim}]" if spec.noise_dim else ""
     ws = f"`ws` [N, {spec.num_ws}, {spec.w_dim}]"
     painted = (
         f" It also gives `planes` [N, {spec.num_planes}, {spec.plane_side}, {spec.plane_side}]\n"
         f"and `colours` [N, {spec.palette}, 3], from which the picture can be drawn at any size."
     )
+    painted = painted if spec.palette else ""
+    if not spec.num_ws:
+        return f"`generator.onnx` turns `z` [N, {spec.z_dim}]{labels} into {images}{painted}"
     return (
         f"`mapping.onnx` turns `z` [N, {spec.z_dim}]{labels} and `psi` [N]\ninto {ws}; "
-        f"`synthesis.onnx` turns `ws`{noise} into {images}{painted if spec.palette else ''}"
+        f"`synthesis.onnx` turns `ws`{noise} into {images}{painted}"
     )

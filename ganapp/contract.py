@@ -12,7 +12,7 @@ READABLE = (1, 2)  # in version 1 a mapping graph takes one psi [1] for all rows
 MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim]
 SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
 # ... and, of a model with a palette of K colours, planes [N, K or K + 1, h, w], colours [N, K, 3]
-GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> images, of a model without a style space
+GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> the same, of a model without a style space
 UPSCALER = "upscaler.onnx"  # images uint8 [N, H, W, 3] -> enlarged uint8 [N, H * scale, W * scale, 3]
 CARD = "README.md"
 CHECKPOINT = "checkpoint.safetensors"  # of a run, which export reads
@@ -50,10 +50,10 @@ class GeneratorSpec:
     drawn at 32, 1 for anything that is not pixel art. `training` holds facts for people: dataset, licence,
     statement, kimg, architecture.
 
-    With `palette` K above 0, synthesis also gives `planes` and `colours` (0 to 1). A softmax over the first K planes
-    says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. A plane's
-    side is the resolution divided by `plane_scale`. `images` is what the planes show when they are enlarged bilinearly
-    by `plane_scale` * `supersample` and the picture is reduced by area, by `supersample`.
+    With `palette` K above 0, the graph of `images` also gives `planes` and `colours` (0 to 1). A softmax over the first
+    K planes says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. A
+    plane's side is the resolution divided by `plane_scale`. `images` is what the planes show when they are enlarged
+    bilinearly by `plane_scale` * `supersample` and the picture is reduced by area, by `supersample`.
     `examples` are the labels of up to MAX_EXAMPLES training pictures, a value's number for each attribute, -1 where
     unknown: what a request leaves open is taken from one of them.
     `measured` holds what export found out. `noise`: the most that another noise seed changes, in grey levels.

@@ -169,6 +169,8 @@ def test_a_run_that_begins_with_one_that_began_with_another_tells_of_both(tmp_pa
     saved(tmp_path, TINY, replace(FACTS, init=first, init_seen=40_000))
     facts = carry_over(new_state(TINY, FACTS, CPU), tmp_path, TINY, FACTS)
     assert facts.init.endswith(f"12.3 kimg, begun with {first}") and facts.init_seen == 52_340
+    other = carry_over(new_state(TINY, FACTS, CPU), tmp_path, TINY, replace(FACTS, dataset="robots"))
+    assert other.init == facts.init and other.init_seen == 0  # it has seen none of these pictures yet
 
 
 def test_an_init_is_a_path_the_name_of_a_shipped_model_or_none(

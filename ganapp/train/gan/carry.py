@@ -62,7 +62,8 @@ def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts)
     log.info("%s: took %d of %d tensors%s%s", path, taken, taken + len(fresh), labels, anew)
     before = f", begun with {old_facts.init}" if old_facts.init else ""
     said = f"{old_facts.dataset} ({old_facts.licence or 'licence unknown'}), {old_facts.seen / 1000:.1f} kimg{before}"
-    return replace(facts, init=said, init_seen=old_facts.seen + old_facts.init_seen)
+    alike = old_facts.dataset == facts.dataset
+    return replace(facts, init=said, init_seen=old_facts.seen + old_facts.init_seen if alike else 0)
 
 
 def named(init: str) -> Path | Literal["auto"] | None:

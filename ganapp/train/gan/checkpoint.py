@@ -18,8 +18,8 @@ BEST = "best.safetensors"  # the state whose samples came nearest to the real pi
 class RunFacts:
     """What a checkpoint says besides its tensors: the dataset it learnt from and how far it got.
 
-    `init` says whose weights the run began with, if not with random ones, and `init_seen` how many images those had
-    seen; `examples` are labels of training pictures, as GeneratorSpec has them.
+    `init` says whose weights the run began with, if not with random ones, and `init_seen` how many images of the same
+    dataset those had seen; `examples` are labels of training pictures, as GeneratorSpec has them.
     """
 
     dataset: str
