@@ -21,6 +21,7 @@ START = "start.safetensors"  # both networks in half precision, for other runs t
 MAX_RESOLUTION = 1024
 MAX_LATENT = 4096
 MAX_LABELS = 4096
+MAX_ATTRIBUTES = 64
 MAX_COLOURS = 256
 MAX_SUPERSAMPLE = 4
 MAX_PLANE_SCALE = 4
@@ -263,6 +264,7 @@ def _whole(values: dict, name: str, low: int, high: int) -> None:
 def _are_attributes(attributes: object) -> bool:
     return (
         isinstance(attributes, dict)
+        and len(attributes) <= MAX_ATTRIBUTES
         and all(
             isinstance(known, list)
             and known

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganapp.data.labels import attribute_values, in_one_case
 from ganapp.data.prepare import prepare
 from ganapp.data.sources import PrepareError, entry_name
 from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan
@@ -165,30 +164,6 @@ def test_folders_that_systems_make_are_passed_over(folder: str, tmp_path: Path):
     assert (summary.images, summary.skipped) == (8, 0)
 
 
-@pytest.mark.parametrize("unknown", ["", "any", "NaN", "nan", "null", "N/A", "#N/A", "<NA>", "?", "-", "Unknown"])
-def test_every_spelling_of_nothing_is_unknown(unknown: str):
-    values = [{"hat": ["red", "blue", unknown][i % 3]} for i in range(9)]
-    assert attribute_values(["hat"], values) == {"hat": ["blue", "red"]}
-
-
-def test_none_is_a_value():
-    assert attribute_values(["hat"], [{"hat": ["none", "fez"][i % 2]} for i in range(4)]) == {"hat": ["fez", "none"]}
-
-
-def test_values_in_another_case_are_one_value_in_its_commonest_spelling():
-    values = [{"hat": value} for value in ("Red", "red", "Red", "BLUE", "blue")]
-    in_one_case(values)
-    assert [row["hat"] for row in values] == ["Red", "Red", "Red", "BLUE", "BLUE"]
-
-
-def test_a_column_that_is_no_attribute_is_named_with_the_reason(caplog: pytest.LogCaptureFixture):
-    values = [{"many": f"v{i // 2}", "title": f"t{i}", "same": "x", "none": "nan"} for i in range(130)]
-    with caplog.at_level(logging.WARNING):
-        assert attribute_values(["many", "title", "same", "none"], values) == {}
-    for name, reason in {"many": "65 different", "title": "130", "same": "the same value", "none": "unknown"}.items():
-        assert any(line.startswith(f"{name}: no attribute") and reason in line for line in caplog.messages)
-
-
 @pytest.mark.parametrize(
     ("read", "data", "said"),
     [
@@ -275,3 +250,14 @@ def test_given_labels_are_there_or_refused_and_none_can_be_asked_for(tmp_path: P
 def test_separators_of_lines_inside_a_string_of_json_end_no_line():
     data = json.dumps({"file_name": "a.png", "hat": "x\u2028y"}, ensure_ascii=False).encode()
     assert read_jsonl(data, "t").rows == {"a.png": {"hat": "x\u2028y"}}
+
+
+def test_a_dataset_has_ranges_of_numbers_and_what_a_cell_of_several_values_holds(tmp_path: Path):
+    pictures(tmp_path / "art", 40)
+    rows = "".join(f"{i}.png,{i * 0.25},{'hat|beard' if i % 2 else 'beard'}\n" for i in range(40))
+    (tmp_path / "art" / "metadata.csv").write_text("file_name,weight,worn\n" + rows)
+    summary = prepare(str(tmp_path / "art"), tmp_path / "out", 16)
+    assert summary.describe().endswith("attributes: weight (4), worn hat (2)")  # all of them have a beard
+    header, first, *_ = (tmp_path / "out" / "metadata.csv").read_text().splitlines()
+    assert header == "file_name,source,weight,worn beard,worn hat"
+    assert first == "00/00000.png,0.png,0.0 to 2.25,yes,no"

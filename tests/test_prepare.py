@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganapp.data import sources, target
-from ganapp.data.labels import attribute_values
 from ganapp.data.prepare import Summary, prepare
 from ganapp.data.sources import PrepareError, natural, printable
 from ganapp.data.tables import read_csv
@@ -345,19 +344,6 @@ def test_a_malformed_table_is_an_error_that_names_file_and_line(table: bytes, me
 def test_a_table_may_have_a_byte_order_mark_and_windows_line_ends():
     table = read_csv(b"\xef\xbb\xbffile_name,a\r\nsub\\x.png,1\r\n", "labels.csv")
     assert table.rows == {"sub/x.png": {"a": "1"}}
-
-
-def test_unknown_values_are_no_values_and_too_many_are_no_attribute():
-    values = [{"a": ["", "any", "x", "y"][i % 4], "many": str(i % 65), "most": str(i % 64)} for i in range(130)]
-    attributes = attribute_values(["a", "many", "most"], values)
-    assert attributes == {"a": ["x", "y"], "most": [str(i) for i in range(64)]}
-
-
-def test_values_that_do_not_repeat_are_no_attribute():
-    values = [{"title": f"title {i}", "pair": f"pair {i // 2}", "few": "ab"[i] if i < 2 else ""} for i in range(20)]
-    assert list(attribute_values(["title", "pair", "few"], values)) == ["pair"]
-    values[0]["pair"] = "one more"
-    assert not attribute_values(["pair"], [{"pair": row["pair"]} for row in values])
 
 
 @pytest.mark.parametrize("as_zip", [False, True])

@@ -1,6 +1,5 @@
-"""Labels: a row of values for each picture, matched by the pictures' names, and which columns condition a model."""
+"""Labels: a row of values for each picture, matched by the pictures' names."""
 
-import logging
 import re
 import unicodedata
 from collections import Counter
@@ -8,19 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ganapp.contract import ANY
-from ganapp.data.sources import PrepareError, natural, printable
-
-log = logging.getLogger(__name__)
+from ganapp.data.sources import PrepareError, printable
 
 KEYS = ("file_name", "file", "filename", "image", "id")  # the first that is in the header names the picture
 OWN = "source"  # prepare's own column: it tells where pictures lie now, so an older dataset's is dropped
-MAX_VALUES = 64
 SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2",
     ".qoi", ".ico", ".psd", ".apng",
 }  # fmt: skip
-UNKNOWN = {"", ANY, "nan", "null", "nil", "n/a", "na", "#n/a", "<na>", "?", "-", "unknown"}  # in lower case
 
 
 @dataclass
@@ -70,52 +64,6 @@ class Table:
         stem = PurePosixPath(name).stem
         number = re.search("[0-9]+$", stem)
         return stem if stem in self.rows or not number else plain(number[0])
-
-
-def attribute_values(columns: Iterable[str], rows: Iterable[dict[str, str]]) -> dict[str, list[str]]:
-    """The columns that can condition a model: those with 2 to MAX_VALUES different values, in natural order.
-
-    A value must stand for two pictures on average: titles, which differ from picture to picture, say nothing that
-    a model could learn. UNKNOWN are no values. A column that is left out is named in the log, with the reason.
-    """
-    values: dict[str, Counter[str]] = {column: Counter() for column in columns}
-    for row in rows:
-        for column, value in row.items():
-            if value.lower() not in UNKNOWN:
-                values[column][value] += 1
-    kept = {}
-    for column, found in values.items():
-        if reason := useless(found):
-            log.warning("%s: no attribute, as %s", printable(column), reason)
-        else:
-            kept[column] = sorted(found, key=natural)
-    return kept
-
-
-def useless(found: Counter[str]) -> str:
-    """Why values that occur so often cannot condition a model, "" if they can."""
-    if not found:
-        return "all its values are unknown"
-    if len(found) == 1:
-        return "all pictures have the same value"
-    if len(found) > MAX_VALUES:
-        return f"its {len(found):,} different values are more than {MAX_VALUES}"
-    if len(found) > found.total() // 2:
-        return f"its {len(found):,} values say too little of {found.total():,} pictures: each must stand for two"
-    return ""
-
-
-def in_one_case(rows: list[dict[str, str]]) -> None:
-    """Give values of a column that differ only in case, or in the spelling of Unicode, their commonest spelling."""
-    spelt: dict[tuple[str, str], Counter[str]] = {}
-    for row in rows:
-        for column, value in row.items():
-            spelt.setdefault((column, same(value)), Counter())[value] += 1
-    for row in rows:
-        for column, value in row.items():
-            counts = spelt[column, same(value)]
-            if len(counts) > 1:
-                row[column] = min(counts, key=lambda spelling: (-counts[spelling], spelling))
 
 
 def same(text: str) -> str:

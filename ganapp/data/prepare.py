@@ -17,10 +17,11 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.avatars import BUILTIN, LICENCE, generate
-from ganapp.data.labels import Table, attribute_values, in_one_case
+from ganapp.data.labels import Table
 from ganapp.data.sources import PrepareError, Source, open_source, printable
 from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan, read_tokens
 from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
+from ganapp.data.values import attribute_values, settled
 from ganapp.pictures.alpha import Colour, composite
 from ganapp.pictures.finish import has_few_colours
 from ganapp.pictures.load import MAX_BYTES, ImageError, load_image
@@ -296,15 +297,17 @@ def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:
             for name in opaque:
                 save_png(folder / name, load_image(folder / name))
         labels = [{column: row[column] for column in job.columns if column in row} for row in rows]
-        in_one_case(labels)
-        for row, spelt in zip(rows, labels, strict=True):
-            row |= spelt
+        columns = settled(job.columns, labels)
+        rows = [
+            {"file_name": row["file_name"], "source": row["source"], **spelt}
+            for row, spelt in zip(rows, labels, strict=True)
+        ]
         with (folder / METADATA).open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, ["file_name", "source", *job.columns], restval="", lineterminator="\n")
+            table = csv.DictWriter(file, ["file_name", "source", *columns], restval="", lineterminator="\n")
             table.writeheader()
             table.writerows(rows)
         job.summary.images, job.summary.channels = len(rows), channels
-        attributes = attribute_values(job.columns, labels)
+        attributes = attribute_values(columns, labels)
         job.summary.attributes = {name: len(values) for name, values in attributes.items()}
         counted = {"channels": channels, "count": len(rows), "pixel_size": job.pixel_size}
         write_record(folder, {**record, **counted, "attributes": attributes})

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Any
@@ -79,9 +80,9 @@ def check_header(header: list[str], name: str) -> str:
         raise PrepareError(f"{where}: there is no header")
     if "" in header:
         raise PrepareError(f"{where}: column {header.index('') + 1} has no name")
-    for column in header:
-        if header.count(column) > 1:
-            raise PrepareError(f"{where}: two columns are called {column!r}")
+    column, count = Counter(header).most_common(1)[0]
+    if count > 1:
+        raise PrepareError(f"{where}: two columns are called {column!r}")
     lower = {column.lower(): column for column in header}
     key = next((lower[column] for column in KEYS if column in lower), None)
     if key is None:

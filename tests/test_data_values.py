@@ -1,0 +1,95 @@
+"""Values of labels: which columns condition a model, and how numbers and cells of several values come to do so."""
+
+import logging
+
+import pytest
+
+from ganapp.contract import MAX_ATTRIBUTES
+from ganapp.data.values import QUANTILES, apart, attribute_values, in_one_case, in_quantiles, settled
+
+
+@pytest.mark.parametrize("unknown", ["", "any", "NaN", "nan", "null", "N/A", "#N/A", "<NA>", "?", "-", "Unknown"])
+def test_every_spelling_of_nothing_is_unknown(unknown: str):
+    values = [{"hat": ["red", "blue", unknown][i % 3]} for i in range(9)]
+    assert attribute_values(["hat"], values) == {"hat": ["blue", "red"]}
+
+
+def test_none_is_a_value():
+    assert attribute_values(["hat"], [{"hat": ["none", "fez"][i % 2]} for i in range(4)]) == {"hat": ["fez", "none"]}
+
+
+def test_values_in_another_case_are_one_value_in_its_commonest_spelling():
+    values = [{"hat": value} for value in ("Red", "red", "Red", "BLUE", "blue")]
+    in_one_case(values)
+    assert [row["hat"] for row in values] == ["Red", "Red", "Red", "BLUE", "BLUE"]
+
+
+def test_a_column_that_is_no_attribute_is_named_with_the_reason(caplog: pytest.LogCaptureFixture):
+    values = [{"many": f"v{i // 2}", "title": f"t{i}", "same": "x", "none": "nan"} for i in range(130)]
+    with caplog.at_level(logging.WARNING):
+        assert attribute_values(["many", "title", "same", "none"], values) == {}
+    for name, reason in {"many": "65 different", "title": "130", "same": "the same value", "none": "unknown"}.items():
+        assert any(line.startswith(f"{name}: no attribute") and reason in line for line in caplog.messages)
+
+
+def test_unknown_values_are_no_values_and_too_many_are_no_attribute():
+    values = [{"a": ["", "any", "x", "y"][i % 4], "many": f"v{i % 65}", "most": str(i % 64)} for i in range(130)]
+    attributes = attribute_values(["a", "many", "most"], values)
+    assert attributes == {"a": ["x", "y"], "most": [str(i) for i in range(64)]}
+
+
+def test_values_that_do_not_repeat_are_no_attribute():
+    values = [{"title": f"title {i}", "pair": f"pair {i // 2}", "few": "ab"[i] if i < 2 else ""} for i in range(20)]
+    assert list(attribute_values(["title", "pair", "few"], values)) == ["pair"]
+    values[0]["pair"] = "one more"
+    assert not attribute_values(["pair"], [{"pair": row["pair"]} for row in values])
+
+
+@pytest.mark.parametrize(
+    "numbers", [[0.5 * i for i in range(100)], [-3.25 * i for i in range(100)], [i**2 for i in range(100)]]
+)
+def test_numbers_become_ranges_of_as_many_pictures_each_in_their_order(numbers: list[float]):
+    rows = [{"size": str(number)} for number in numbers]
+    in_quantiles(["size"], rows)
+    values = attribute_values(["size"], rows)["size"]
+    assert len(values) == QUANTILES
+    assert [sum(row["size"] == value for row in rows) for value in values] == [25] * 4
+    ordered = sorted(zip(numbers, (row["size"] for row in rows), strict=True))
+    assert list(dict.fromkeys(value for _, value in ordered)) == values
+    for value in values:
+        low, high = (float(end) for end in value.split(" to "))
+        assert all((low <= n <= high) == (row["size"] == value) for n, row in zip(numbers, rows, strict=True))
+
+
+def test_numbers_that_repeat_numberings_and_unknown_ones_are_left_as_they_are():
+    rows = [
+        {"eyes": str(i % 3), "id": str(i + 7), "mixed": f"{i}" if i else "tall", "some": f"{i}.5"} for i in range(100)
+    ]
+    rows[3]["some"] = "NaN"
+    before = [dict(row) for row in rows]
+    in_quantiles(["eyes", "id", "mixed", "some"], rows)
+    assert [{**row, "some": ""} for row in rows] == [{**row, "some": ""} for row in before]
+    assert rows[3]["some"] == "NaN" and rows[4]["some"] == rows[5]["some"]
+
+
+def test_most_pictures_of_one_number_make_fewer_ranges():
+    rows = [{"size": "0" if i < 90 else str(i)} for i in range(180)]
+    in_quantiles(["size"], rows)
+    assert attribute_values(["size"], rows) == {"size": ["0", "90 to 134", "135 to 179"]}
+
+
+def test_a_cell_of_several_values_has_all_of_them():
+    cells = ["hat|beard", "beard", "", "nan", "hat | beard", "crown|beard"]
+    rows = [{"worn": cell, "eyes": "two"} for cell in cells] + [{"eyes": "one"}]
+    assert apart(["worn", "eyes"], rows) == ["worn beard", "worn hat", "eyes"]
+    assert [row.get("worn beard") for row in rows] == ["yes", "yes", "no", None, "yes", "yes", None]
+    assert [row.get("worn hat") for row in rows] == ["yes", "no", "no", None, "yes", "no", None]
+    assert all("worn" not in row for row in rows) and rows[-1] == {"eyes": "one"}
+
+
+def test_more_attributes_than_a_model_has_are_named(caplog: pytest.LogCaptureFixture):
+    rows = [{f"c{j}": "ab"[i % 2] for j in range(MAX_ATTRIBUTES + 2)} for i in range(8)]
+    with caplog.at_level(logging.WARNING):
+        kept = attribute_values(settled(rows[0], rows), rows)
+    assert len(kept) == MAX_ATTRIBUTES and list(kept) == [f"c{j}" for j in range(MAX_ATTRIBUTES)]
+    assert [line.split(":")[0] for line in caplog.messages] == [f"c{MAX_ATTRIBUTES}", f"c{MAX_ATTRIBUTES + 1}"]
