@@ -1,5 +1,6 @@
-"""A prepared folder in memory."""
+"""A prepared folder in memory, or in a file where it is larger."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from PIL import Image
 from tiny_run import ATTRIBUTES, write_dataset
 
 from ganapp.contract import MAX_EXAMPLES
-from ganapp.data.dataset import encode_labels, load_dataset
+from ganapp.data import dataset as module
+from ganapp.data.dataset import encode_labels, free_memory, gathered, load_dataset
 
 
 def test_the_batch_holds_the_pictures_premultiplied_in_minus_one_to_one(shapes: Path):
@@ -105,3 +107,30 @@ def test_examples_are_labels_of_pictures_by_number(tmp_path: Path):
     few = replace(dataset, labels=dataset.labels.repeat(20, 1))
     assert len(few.examples()) == MAX_EXAMPLES
     assert replace(dataset, attributes={}).examples() == ()
+
+
+def test_a_dataset_larger_than_memory_is_read_from_a_file_and_is_the_same(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch
+):
+    in_memory, before = load_dataset(shapes), sorted(os.listdir(shapes))
+    monkeypatch.setattr(module, "free_memory", lambda: 1000)
+    mapped = load_dataset(shapes)
+    assert isinstance(gathered([np.ones(3, np.uint8)] * 500, (500, 3), shapes), np.memmap)
+    assert torch.equal(mapped.pixels, in_memory.pixels) and mapped.fingerprint() == in_memory.fingerprint()
+    index = torch.tensor([5, 0, 3])
+    assert torch.equal(mapped.batch(index, torch.device("cpu"))[0], in_memory.batch(index, torch.device("cpu"))[0])
+    assert sorted(os.listdir(shapes)) == before  # its file has no name
+
+
+def test_no_room_for_such_a_file_is_said_with_the_remedy(shapes: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*args: object, **options: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "free_memory", lambda: 1000)
+    monkeypatch.setattr(module.tempfile, "TemporaryFile", full)
+    with pytest.raises(ValueError, match=r"No space left on device; .* need as much room there: .*--limit"):
+        load_dataset(shapes)
+
+
+def test_some_memory_is_free():
+    assert free_memory() > 2**20

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from ganapp.pictures.load import ImageError, load_image
+from ganapp.pictures.load import FORMATS, ImageError, load_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -119,12 +119,16 @@ def test_a_profile_for_other_colours_than_the_pictures_is_said_and_costs_nothing
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "is HEIC, which is not read; save it as PNG"),
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99),
+            "is HEIC, which is not read; save it as PNG or JPEG, or pip install pillow-heif",
+        ),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "is SVG, a drawing"),
         (b"plain text", "is not an image"),
     ],
 )
-def test_a_format_that_is_not_read_is_named_with_the_remedy(data: bytes, said: str):
+def test_a_format_that_is_not_read_is_named_with_the_remedy(data: bytes, said: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ganapp.pictures.load.formats", lambda: FORMATS)  # as without pillow-heif
     with pytest.raises(ImageError, match=said):
         load_image(data)
 

@@ -30,6 +30,10 @@ class PrepareArgs:
     """Table of attributes in place of SOURCE's own: CSV, JSON lines, StyleGAN's dataset.json; none for no labels."""
     pixel_art: Literal["auto", "yes", "no"] = "auto"
     """Whether the pictures are drawn in squares, which are kept: auto looks at each."""
+    frames: Literal["first", "all"] = "first"
+    """Which frames of an animation are pictures."""
+    sheet: str | None = None
+    """Width and height of a cell, such as 32x32, where pictures are sheets of sprites; empty cells are left out."""
 
 
 def run(prog: str, args: list[str]) -> None:
@@ -45,5 +49,7 @@ def run(prog: str, args: list[str]) -> None:
             given.limit,
             given.labels,
             given.pixel_art,
+            given.frames,
+            given.sheet,
         )
     print(summary.describe())

@@ -1,12 +1,19 @@
-"""A prepared folder in memory: every picture as uint8, every row of labels as one-hot blocks."""
+"""A prepared folder in memory, its pictures in a file where they are more: uint8, with labels as one-hot blocks."""
 
 import csv
 import json
+import logging
+import math
+import os
+import tempfile
 import zlib
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from PIL import Image
 from torch import Tensor
@@ -16,6 +23,9 @@ from ganapp.contract import MAX_APART, MAX_EXAMPLES
 from ganapp.models.device import sent
 from ganapp.pictures.alpha import premultiply
 
+log = logging.getLogger(__name__)
+
+MOST_MEMORY = 1 / 2  # of what is free, which all pictures may take
 NEAR = 1 / 4  # of a GPU's free memory, which all pictures may take
 EXPECTED = 10.0  # pictures that chance would give; that there are none has then a chance of 1 in 22,000
 FACTS = {"name", "resolution", "channels", "attributes", "pixel_size", "licence", "statement"}
@@ -121,18 +131,57 @@ def load_dataset(folder: Path) -> Dataset:
         raise ValueError(f"{folder}/dataset.json: no {', '.join(sorted(missing))}; prepare the dataset again")
     attributes = {name: tuple(values) for name, values in facts["attributes"].items()}
     R, C = facts["resolution"], facts["channels"]
-    pixels = np.empty((len(rows), C, R, R), np.uint8)
-    for i, row in enumerate(tqdm(rows, desc="load", unit="image", disable=None, leave=False)):
-        pixels[i] = _read(folder / row["file_name"], R, C).transpose(2, 0, 1)
+    pictures = (
+        np.ascontiguousarray(_read(folder / row["file_name"], R, C).transpose(2, 0, 1))
+        for row in tqdm(rows, desc="load", unit="image", disable=None, leave=False)
+    )
     return Dataset(
         name=facts["name"],
-        pixels=torch.from_numpy(pixels),
+        pixels=torch.from_numpy(gathered(pictures, (len(rows), C, R, R), folder)),
         labels=torch.from_numpy(encode_labels(rows, attributes)),
         attributes=attributes,
         pixel_size=facts["pixel_size"],
         licence=facts["licence"],
         statement=facts["statement"],
     )
+
+
+def gathered(pictures: Iterable[np.ndarray], shape: tuple[int, ...], folder: Path) -> np.ndarray:
+    """The pictures as one uint8 array of this shape: in memory or, where they would take most of it, in a file.
+
+    The file has no name; it lies in `folder`, or among temporary files where that cannot be written to, and is gone
+    with the process. Raises ValueError when there is no room for it.
+    """
+    size = math.prod(shape)
+    if size <= MOST_MEMORY * free_memory():
+        pixels = np.empty(shape, np.uint8)
+        for i, picture in enumerate(pictures):
+            pixels[i] = picture
+        return pixels
+    log.info("%s: %.1f GB of pictures are more than fit into memory: they are read from a file", folder, size / 1e9)
+    place = str(folder) if os.access(folder, os.W_OK) else None
+    try:
+        # Written and not mapped at first: where a disk is full, writing to mapped memory ends a process.
+        with tempfile.TemporaryFile(dir=place) as file:
+            for picture in pictures:
+                file.write(picture)
+            file.flush()
+            return np.memmap(file, np.uint8, "c", shape=shape)
+    except OSError as error:
+        where = place or tempfile.gettempdir()
+        raise ValueError(
+            f"{where}: {error.strerror or error}; {size / 1e9:.1f} GB of pictures, more than fit into memory, need as "
+            "much room there: make some, or prepare them smaller or with --limit"
+        ) from None
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take, by the machine and by its container's limit."""
+    free = psutil.virtual_memory().available
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        most = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        free = min(free, most - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    return max(0, free)
 
 
 def encode_labels(rows: list[dict[str, str]], attributes: dict[str, tuple[str, ...]]) -> np.ndarray:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.avatars import BUILTIN, LICENCE, generate
+from ganapp.data.cut import Cutter, Frames, cell_size, checked_frames
 from ganapp.data.labels import Table
 from ganapp.data.sources import PrepareError, Source, open_source, printable
 from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan, read_tokens
@@ -51,6 +53,7 @@ class Summary:
     pictures_without_row: int = 0
     pixel_art: int = 0  # kept to whole factors
     reduced_art: int = 0  # pixel art that is larger than the resolution
+    cut: Cutter = field(default_factory=Cutter)
     attributes: dict[str, int] = field(default_factory=dict)  # how many values each has
 
     def describe(self) -> str:
@@ -68,6 +71,11 @@ class Summary:
             line += f", {_count(self.pixel_art, 'picture')} kept to a grid as pixel art"
         if self.reduced_art:
             line += f", {_count(self.reduced_art, 'picture')} of pixel art blurred: choose a larger --resolution"
+        if self.cut.empty:
+            line += f", {_count(self.cut.empty, 'empty cell')} left out"
+        if self.cut.frames_left:
+            files, frames = _count(self.cut.animations, "animation"), f"{self.cut.frames_left:,}"
+            line += f", {files} without the other {frames} frames: --frames all takes them"
         found = ", ".join(f"{name} ({count})" for name, count in self.attributes.items())
         return line + (f"; attributes: {found}" if found else "")
 
@@ -111,14 +119,17 @@ def prepare(
     limit: int | None = None,
     labels: Path | None = None,
     pixel_art: PixelArt = "auto",
+    frames: Frames = "first",
+    sheet: str | None = None,
 ) -> Summary:
     """Make the dataset folder `out` from a folder, a zip or a built-in name; the same input gives the same bytes.
 
     `resolution` is a power of two, 64 or the built-in's own by default; `background` a colour to paint under
     transparent pixels, or "none". `limit` keeps the first usable pictures, `labels` is a table to use in place of the
     source's own labels (see `tables`), or "none". `pixel_art` says whether pictures are drawn in squares, or
-    leaves it to each of them ("auto"). A built-in name wins over a folder of that
-    name: write `./critters` for the folder. `out` appears whole or not at all.
+    leaves it to each of them ("auto"). `frames` takes the "first" of an animation or "all",
+    and `sheet` says the size of a cell, "32x32", where pictures are sheets of sprites. A built-in name wins over a
+    folder of that name: write `./critters` for the folder. `out` appears whole or not at all.
 
     Raises PrepareError that names what cannot be used: the source, a row of the labels, an option, `out`.
     """
@@ -130,12 +141,15 @@ def prepare(
         raise PrepareError(f"fit {fit!r}: choose one of {', '.join(get_args(Fit))}")
     if limit is not None and limit < 1:
         raise PrepareError(f"limit {limit}: keep at least one picture")
-    job = Job(Summary(resolution), fit, _colour(background), limit, pixel_art)
+    cut = Cutter(checked_frames(frames), cell_size(sheet))
+    job = Job(Summary(resolution, cut=cut), fit, _colour(background), limit, pixel_art)
     facts = {"resolution": resolution, "fit": fit, "background": background if job.background is None else _hex(job)}
     out = _real(out)
     if recipe:
         if labels:
             raise PrepareError(f"{source} brings its own labels; leave out {labels}")
+        if sheet or frames != "first":
+            raise PrepareError(f"{source} has neither sheets nor animations; leave out --sheet and --frames")
         story = {"name": source, "licence": LICENCE, "statement": recipe.statement()}
         job.factors = {recipe.pixel_size(resolution)}
     else:
@@ -175,50 +189,55 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
     for skipped, reason in source.skipped:
         _skip(skipped, reason, summary)
     seen: dict[bytes, str] = {}
-    grids = _grids(source) if job.pixel_art != "no" else {}
+    grids = _grids(source, summary.cut) if job.pixel_art != "no" else {}
     for file in tqdm(source.names, printable(name), unit="file", disable=None):
-        faults: list[str] = []
-        try:
-            image = load_image(source.read(file), faults)
-        except ImageError as error:
-            _skip(file, str(error), summary)
-            continue
-        if faults:
-            log.info("tolerated in %s: %s", printable(file), printable(", ".join(faults)))
-            summary.faulty += 1
-        grid = grids.get(image.shape[:2], 0)
-        made = fitted(image, summary.resolution, job.fit, job.background, job.pixel_art, grid)
-        image = made.image
-        digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
-        if digest in seen:
-            summary.duplicates += 1
-            log.info("duplicate %s: looks like %s", printable(file), printable(seen[digest]))
-            continue
-        seen[digest] = file
-        if not has_few_colours(made.image, 1):  # a plain picture has no grid
-            job.factors.add(made.factor)
-        if has_few_colours(made.image, FEW_COLOURS):  # of a small picture of many colours nothing is known
-            summary.pixel_art += bool(made.factor)
-            summary.reduced_art += made.reduced
-        summary.pictures_without_row += table is not None and file not in rows
-        yield Item(printable(file), image, rows.get(file, {}))
-        if len(seen) == job.limit:
-            return
+        for where, image in _taken(source, file, summary):
+            grid = grids.get(image.shape[:2], 0)
+            made = fitted(image, summary.resolution, job.fit, job.background, job.pixel_art, grid)
+            digest = hashlib.blake2b(made.image.tobytes(), digest_size=16).digest()
+            if digest in seen:
+                summary.duplicates += 1
+                log.info("duplicate %s: looks like %s", printable(where), printable(seen[digest]))
+                continue
+            seen[digest] = where
+            if not has_few_colours(made.image, 1):  # a plain picture has no grid
+                job.factors.add(made.factor)
+            if has_few_colours(made.image, FEW_COLOURS):  # of a small picture of many colours nothing is known
+                summary.pixel_art += bool(made.factor)
+                summary.reduced_art += made.reduced
+            summary.pictures_without_row += table is not None and file not in rows
+            yield Item(printable(where), made.image, rows.get(file, {}))
+            if len(seen) == job.limit:
+                return
     if not seen:
         raise PrepareError(f"{name}: no usable picture in it ({summary.skipped:,} skipped)")
 
 
-def _grids(source: Source) -> dict[tuple[int, int], int]:
+def _taken(source: Source, file: str, summary: Summary) -> Iterator[tuple[str, np.ndarray]]:
+    """The pictures in a file, by name; what cannot be used, or not to its end, is counted and logged."""
+    faults: list[str] = []
+    try:
+        yield from summary.cut.pictures(source.read(file), file, faults)
+    except ImageError as error:
+        _skip(file, str(error), summary)
+        return
+    if faults:
+        log.info("tolerated in %s: %s", printable(file), printable(", ".join(faults)))
+        summary.faulty += 1
+
+
+def _grids(source: Source, cut: Cutter) -> dict[tuple[int, int], int]:
     """By height and width, the side of the squares that pictures of this size are drawn in, from a few of them.
 
     A sprite may happen to be drawn in larger squares than the others of its collection, and must not grow by more.
     """
     found: dict[tuple[int, int], int] = {}
+    looking = Cutter(cell=cut.cell)
     for file in source.names[:: -(-len(source.names) // LOOKED_AT) or 1]:
         with suppress(ImageError):
-            image = load_image(source.read(file))
-            if has_few_colours(image, FEW_COLOURS) and not has_few_colours(image, 1):
-                found[image.shape[:2]] = math.gcd(found.get(image.shape[:2], 0), square_side(image))
+            for _, image in islice(looking.pictures(source.read(file), file, []), LOOKED_AT):
+                if has_few_colours(image, FEW_COLOURS) and not has_few_colours(image, 1):
+                    found[image.shape[:2]] = math.gcd(found.get(image.shape[:2], 0), square_side(image))
     return found
 
 

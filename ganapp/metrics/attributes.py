@@ -48,11 +48,12 @@ class Classifier(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(c_in * side * side, num_labels))
 
 
-def shrink(x: Tensor) -> Tensor:
-    """The pictures averaged down to at most SIDE pixels a side."""
+def shrink(x: Tensor, index: Tensor | None = None) -> Tensor:
+    """The pictures, or those at `index`, averaged down to at most SIDE pixels a side; few at a time leave memory."""
+    index = torch.arange(len(x)) if index is None else index
     if x.shape[-1] <= SIDE:
-        return x
-    parts = [F.interpolate(part.float(), (SIDE, SIDE), mode="area") for part in x.split(64)]
+        return x[index]
+    parts = [F.interpolate(x[part].float(), (SIDE, SIDE), mode="area") for part in index.split(64)]
     return torch.cat([part.round().to(torch.uint8) for part in parts])
 
 

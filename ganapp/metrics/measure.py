@@ -126,11 +126,11 @@ def judge_attributes(
     sizes = [len(values) for values in dataset.attributes.values()]
     known = dataset.labels[train_on]
     log.info("a classifier of %d attributes learns from %d training pictures", len(sizes), len(train_on))
-    net = train_classifier(shrink(dataset.pixels[train_on]), known, sizes, device=device)
+    net = train_classifier(shrink(dataset.pixels, train_on), known, sizes, device=device)
     x = premultiply(images).round().astype(np.uint8) if dataset.channels == 4 else images
     of_samples = accuracy(net, shrink(torch.from_numpy(x).permute(0, 3, 1, 2)), labels, sizes)
     of_held_out: list[float | None] = [None] * len(sizes)
     if len(held_out):
-        of_held_out = accuracy(net, shrink(dataset.pixels[held_out]), dataset.labels[held_out], sizes)
+        of_held_out = accuracy(net, shrink(dataset.pixels, held_out), dataset.labels[held_out], sizes)
     rows = zip(dataset.attributes, of_samples, of_held_out, majority(known, sizes), strict=True)
     return tuple(AttributeAccuracy(*row) for row in rows)

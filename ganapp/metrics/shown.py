@@ -25,10 +25,10 @@ def shown(generator: Generator, dataset: Dataset) -> dict[str, Shares]:
     """
     train_on, held_out = dataset.split(HELD_OUT)
     sizes = [len(values) for values in dataset.attributes.values()]
-    net = train_classifier(shrink(dataset.pixels[train_on]), dataset.labels[train_on], sizes)
+    net = train_classifier(shrink(dataset.pixels, train_on), dataset.labels[train_on], sizes)
     found = {"attributes": of_samples(net, generator, sizes)}
     if len(held_out):
-        real = read(net, shrink(dataset.pixels[held_out]), sizes)
+        real = read(net, shrink(dataset.pixels, held_out), sizes)
         found["readable"] = of_real(real, classes(dataset.labels[held_out], sizes), dataset.attributes)
     return found
 

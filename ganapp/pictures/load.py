@@ -4,19 +4,26 @@ import io
 import stat
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from ganapp.pictures.alpha import unpremultiply
 from ganapp.pictures.profile import srgb_colours
 from ganapp.pictures.repair import PNG_SIGNATURE, ends, repaired
+from ganapp.pictures.tiff import SIGNATURES, read_tiff
 
 MAX_PIXELS = 64_000_000  # 256 MB as RGBA
 MAX_BYTES = 128 * 2**20
 # Formats with a signature, decoded in this process: EPS would start Ghostscript, TGA opens almost anything.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "QOI", "ICO", "PSD")
+ANIMATED = ("PNG", "WEBP", "GIF", "AVIF", "TIFF")  # what others call frames are layers, or sizes
+BROKEN = "is truncated or broken"
 
 
 class ImageError(ValueError):
@@ -30,41 +37,103 @@ def load_image(source: Path | bytes | BinaryIO, faults: list[str] | None = None)
     alpha 0 keep whatever colour the file has there. Faults beside the picture are tolerated, and said in `faults`.
     Raises ImageError for anything but a whole picture within MAX_BYTES and MAX_PIXELS.
     """
+    return load_first(source, faults)[0]
+
+
+def load_first(source: Path | bytes | BinaryIO, faults: list[str] | None = None) -> tuple[np.ndarray, int]:
+    """The picture as `load_image` gives it, and how many frames the file has."""
+    faults = [] if faults is None else faults
+    data = _without_faults(source, faults)
+    try:
+        return _decoded(data, faults)
+    except ImageError as error:
+        if data.startswith(SIGNATURES) and str(error) == BROKEN:
+            return _odd_tiff(data, faults), 1
+        ways = ends(data)
+        if not ways:
+            raise
+        (one, _), (other, _) = (_decoded(way, []) for way in ways)
+        if not np.array_equal(one, other):
+            raise
+        faults.append("no end marker")
+        return one, 1
+
+
+def load_frames(source: Path | bytes | BinaryIO, faults: list[str] | None = None) -> Iterator[np.ndarray]:
+    """All frames of an animation, or the one picture, as `load_image` gives the first, decoded as they are taken.
+
+    One that cannot be decoded raises ImageError, and ends them.
+    """
+    faults = [] if faults is None else faults
+    first, count = load_first(source, faults)
+    yield first
+    if count > 1:
+        data = _without_faults(source, [])
+        with Image.open(io.BytesIO(data), formats=formats()) as picture:
+            for number in range(1, count):
+                with _named_errors(data):
+                    picture.seek(number)
+                    frame = _frame(picture, [])
+                yield frame
+
+
+def _without_faults(source: Path | bytes | BinaryIO, faults: list[str]) -> bytes:
     try:
         data, fault = repaired(_read(source))
     except ValueError as error:
         raise ImageError(str(error)) from None
-    faults = [] if faults is None else faults
     if fault:
         faults.append(fault)
+    return data
+
+
+def _decoded(data: bytes, faults: list[str]) -> tuple[np.ndarray, int]:
+    """The first frame, and how many there are."""
+    with _named_errors(data), Image.open(io.BytesIO(data), formats=formats()) as picture:
+        image, count = _frame(picture, faults), 1
+        if picture.format in ANIMATED:
+            with suppress(Exception):  # a damaged rest must not lose the first frame
+                count = int(getattr(picture, "n_frames", 1))
+        return image, count
+
+
+def _frame(picture: Image.Image, faults: list[str]) -> np.ndarray:
+    """The frame that an opened file stands at."""
+    _check_size(picture)
+    tile = getattr(picture, "tile", None)
+    rawmode = str(tile[0].args) if picture.format == "PNG" and tile else None
+    picture.load()
+    _check_size(picture)  # an icon's directory may state a smaller size than the picture in it has
+    image = _rgba(picture, rawmode)
+    colours = _in_srgb(picture, faults)
+    if colours is not None:
+        image[..., :3] = colours
+    return _upright(image, picture)
+
+
+def _odd_tiff(data: bytes, faults: list[str]) -> np.ndarray:
     try:
-        return _decoded(data, faults)
-    except ImageError:
-        ways = ends(data)
-        if not ways:
-            raise
-        one, other = (_decoded(way, []) for way in ways)
-        if not np.array_equal(one, other):
-            raise
-        faults.append("no end marker")
-        return one
+        picture, alpha, premultiplied = read_tiff(data, MAX_PIXELS)
+    except ValueError as error:
+        raise ImageError(str(error)) from None
+    image = _rgba(picture, None)
+    if alpha is not None:
+        image[..., 3] = alpha
+        image = unpremultiply(image.astype(np.float32)) if premultiplied else image
+    colours = None if premultiplied else _in_srgb(picture, faults)
+    if colours is not None:
+        image[..., :3] = colours
+    return _upright(image, picture)
 
 
-def _decoded(data: bytes, faults: list[str]) -> np.ndarray:
+@contextmanager
+def _named_errors(data: bytes) -> Iterator[None]:
+    """What a decoder raises inside becomes an ImageError."""
     with warnings.catch_warnings():
         # Pillow warns about odd metadata and about sizes that are checked here; neither loses a picture.
         warnings.filterwarnings("ignore", module="PIL")
         try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                _check_size(picture)
-                rawmode = str(picture.tile[0].args) if picture.format == "PNG" and picture.tile else None
-                picture.load()
-                _check_size(picture)  # an icon's directory may state a smaller size than the picture in it has
-                image = _rgba(picture, rawmode)
-                colours = _in_srgb(picture, faults)
-                if colours is not None:
-                    image[..., :3] = colours
-                return _upright(image, picture)
+            yield
         except ImageError:
             raise
         except Image.UnidentifiedImageError:
@@ -73,6 +142,17 @@ def _decoded(data: bytes, faults: list[str]) -> np.ndarray:
             raise ImageError(f"has over {MAX_PIXELS:,} pixels, the limit") from None
         except Exception as error:  # decoders raise nearly anything on a damaged file
             raise ImageError(_damage(error)) from None
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """The formats that are read: FORMATS and, where pillow-heif is installed, HEIF."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return FORMATS
+    register_heif_opener()
+    return (*FORMATS, "HEIF")
 
 
 def _in_srgb(picture: Image.Image, faults: list[str]) -> np.ndarray | None:
@@ -161,11 +241,13 @@ def _upright(image: np.ndarray, picture: Image.Image) -> np.ndarray:
 
 
 def _unidentified(data: bytes) -> str:
-    known = (PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+    known = (PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"RIFF", *SIGNATURES)
     if data.startswith(known):
-        return "is truncated or broken"
+        return BROKEN
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
-        return "is HEIC, which is not read; save it as PNG or JPEG"
+        if "HEIF" in formats():
+            return BROKEN
+        return "is HEIC, which is not read; save it as PNG or JPEG, or pip install pillow-heif"
     if b"<svg" in data[:4096].lower():
         return "is SVG, a drawing and no pixels; export it as PNG, twice as large as the pictures you prepare"
     return "is not an image"

@@ -1,0 +1,69 @@
+"""TIFFs of kinds that Pillow does not know, read by tifffile: CMYK with alpha, grey of 16 bits with alpha and so on."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+SIGNATURES = (b"II*\0", b"MM\0*")
+MOST_SAMPLES = 8  # of a pixel
+MODES = {"MINISBLACK": "L", "RGB": "RGB", "SEPARATED": "CMYK"}
+BRIGHTEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.uint32): 2**32 - 1}
+UNASSOCIATED = 2  # TIFF 6.0, ExtraSamples: alpha that the colours are not multiplied by
+ORIENTATION = 0x0112
+
+
+def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | None, bool]:
+    """The first picture of a TIFF in 8 bits, L, RGB or CMYK with its profile and orientation.
+
+    With it its alpha uint8 [H, W] or None, and whether the colours are premultiplied by that. Raises ValueError, in
+    words that follow the file's name, for what is of another kind, damaged, or larger than `most_pixels`.
+    """
+    try:
+        import tifffile
+    except ImportError:
+        raise ValueError("is a TIFF of a kind that is not read; save it as PNG, or pip install tifffile") from None
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages.first
+            if not page.imagewidth * page.imagelength:
+                raise ValueError
+            if page.imagewidth * page.imagelength > most_pixels or page.samplesperpixel > MOST_SAMPLES:
+                raise ValueError(f"has over {most_pixels:,} pixels or {MOST_SAMPLES} samples of each, the limit")
+            mode = MODES.get(getattr(page.photometric, "name", ""))
+            kinds = (*BRIGHTEST, np.dtype(np.float32))
+            samples = page.asarray() if mode and page.dtype and page.dtype.newbyteorder("=") in kinds else None
+            extra = [int(kind) for kind in page.extrasamples]
+            profile, turned = page.iccprofile, page.tags.get(ORIENTATION)
+            axes = page.axes
+    except ValueError as error:
+        raise ValueError(str(error) if str(error).startswith("has over") else "is truncated or broken") from None
+    except Exception as error:  # tifffile raises nearly anything on a damaged file
+        if "imagecodecs" in str(error):
+            raise ValueError("is a TIFF of a kind that is not read; save it as PNG") from None
+        raise ValueError("is truncated or broken") from None
+    if mode is None or samples is None or axes not in ("YX", "YXS", "SYX"):
+        raise ValueError("is a TIFF of a kind that is not read; save it as PNG")
+    samples = np.moveaxis(samples, 0, -1) if axes == "SYX" else samples.reshape(*samples.shape[:2], -1)
+    count = len(mode)
+    if samples.shape[2] < count:
+        raise ValueError("is truncated or broken")
+    samples = eight_bits(samples)
+    colours = samples[..., 0] if count == 1 else samples[..., :count]
+    picture = Image.fromarray(np.ascontiguousarray(colours), mode)
+    if profile:
+        picture.info["icc_profile"] = profile
+    if turned:
+        picture.getexif()[ORIENTATION] = int(turned.value)
+    kind = next((kind for kind in extra if kind), 0)
+    place = count + extra.index(kind) if kind else samples.shape[2]
+    alpha = samples[..., place] if place < samples.shape[2] else None
+    return picture, alpha, bool(kind) and kind != UNASSOCIATED
+
+
+def eight_bits(samples: np.ndarray) -> np.ndarray:
+    """Samples as uint8; floats are 0 to 1."""
+    if samples.dtype == np.uint8:
+        return samples
+    top = BRIGHTEST.get(samples.dtype.newbyteorder("="), 1)
+    return np.rint(np.clip(np.nan_to_num(samples) / top, 0, 1) * 255).astype(np.uint8)
