@@ -37,11 +37,37 @@ def write_whole(path: Path, data: bytes | str, *, durable: bool = False, shared:
             part.unlink(missing_ok=True)
         if error.errno == errno.ENAMETOOLONG:
             raise ValueError("has too long a name for its result; rename it") from None
-        reason = error.strerror or error
-        raise OSError(f"{path}: cannot be written ({reason}); mend that and run the same command again") from None
+        raise unwritten(path, error) from None
     except BaseException:  # Ctrl-C
         part.unlink(missing_ok=True)
         raise
+
+
+def unwritten(path: Path, error: OSError) -> OSError:
+    """The error in a sentence that names the file, with the same errno."""
+    remedy = "make room there" if is_full(error) else "mend that"
+    named = OSError(f"{path}: cannot be written ({error.strerror or error}); {remedy} and run the same command again")
+    named.errno = error.errno
+    return named
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk or somebody's share of it is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append the line to a text file, whole or not at all. Raises OSError as `write_whole`."""
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab", buffering=0) as file:
+            data = f"{line}\n".encode()
+            if file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        with suppress(OSError):
+            os.truncate(path, before)
+        raise unwritten(path, error) from None
 
 
 def replace_folder(part: Path, out: Path, old: Path, discard: Callable[[Path], None] = shutil.rmtree) -> None:

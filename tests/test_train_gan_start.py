@@ -121,10 +121,21 @@ def test_a_run_that_fails_for_another_reason_is_not_called_diverged(
     assert "cut off" in text and "diverged" not in text
 
 
-def test_a_new_run_does_not_keep_the_best_of_one_that_is_gone(shapes: Path, tmp_path: Path):
+def test_the_best_of_a_run_without_a_checkpoint_is_not_written_over(shapes: Path, tmp_path: Path):
     (tmp_path / BEST).write_bytes(b"another model")
-    train(shapes, tmp_path, TINY, Budget(kimg=0.008), device="cpu")
-    assert not (tmp_path / BEST).exists()
+    with pytest.raises(ValueError, match=rf"holds the best state of a run.*--init {tmp_path / BEST}"):
+        train(shapes, tmp_path, TINY, Budget(kimg=0.008), device="cpu")
+    assert (tmp_path / BEST).read_bytes() == b"another model"
+
+
+def test_a_run_that_has_a_best_state_has_a_checkpoint(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "run"
+    monkeypatch.setattr(Run, "say", lambda *_: (_ for _ in ()).throw(MemoryError))  # killed thereafter
+    cfg = replace(TINY, quality_kimg=0.016, checkpoint_kimg=0.024)
+    with pytest.raises(MemoryError):
+        train(shapes, out, cfg, Budget(kimg=1), device="cpu")
+    assert load_checkpoint(out / BEST)[2].seen == 16
+    train(shapes, out, cfg, Budget(kimg=0.024), resume=True, device="cpu")
 
 
 def test_a_few_bad_steps_are_left_out_and_named(shapes: Path, tmp_path: Path, poison: Poison):
@@ -185,7 +196,7 @@ def test_resuming_keeps_the_stored_settings_and_refuses_others_and_other_data(sh
     train(shapes, out, TINY, Budget(kimg=0.016), device="cpu")
     train(shapes, out, DEFAULT, Budget(kimg=0.024), resume=True, device="cpu")
     assert load_checkpoint(out / CHECKPOINT)[1] == TINY
-    with pytest.raises(ValueError, match="settings it began with"):
+    with pytest.raises(ValueError, match=r"settings it began with: --lr is 0\.\d+ there, not 1\.0; leave that out"):
         train(shapes, out, replace(TINY, lr=1.0), Budget(kimg=1), resume=True, device="cpu")
     other = write_dataset(tmp_path / "other", count=24)
     with pytest.raises(ValueError, match="another dataset"):
@@ -206,16 +217,37 @@ def test_resuming_nothing_and_training_on_nothing_are_clear_errors(shapes: Path,
         train(tmp_path, tmp_path / "out", TINY, Budget(kimg=1), device="cpu")
 
 
-@pytest.mark.parametrize("kimg", [0.016, 10])  # before the first report of losses, and after it
-def test_a_diverged_run_says_so_and_keeps_the_checkpoint_from_before(kimg: float, shapes: Path, tmp_path: Path):
+def test_a_diverged_run_says_so_and_keeps_the_checkpoint_from_before(shapes: Path, tmp_path: Path, poison: Poison):
+    out = tmp_path / "run"
+    train(shapes, out, TINY, Budget(kimg=0.008), device="cpu")
+    before = (out / CHECKPOINT).read_bytes()
+    poison.steps = set(range(1000))
+    with pytest.raises(ValueError, match=r"diverged.*is from before, and --resume goes on from it"):
+        train(shapes, out, TINY, Budget(kimg=10), resume=True, device="cpu")
+    assert (out / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["nan", "shape", "missing", "rng", "optimiser", "kind", "facts", "attributes"])
+def test_a_checkpoint_that_somebody_changed_is_named(damage: str, shapes: Path, tmp_path: Path):
     out = tmp_path / "run"
     train(shapes, out, TINY, Budget(kimg=0.008), device="cpu")
     tensors, cfg, facts = load_checkpoint(out / CHECKPOINT)
-    tensors["G.synthesis.const"].fill_(float("nan"))
+    const = tensors["G.synthesis.const"]
+    if damage == "nan":
+        const.fill_(float("nan"))
+    elif damage == "shape":
+        tensors["G.synthesis.const"] = const[:, :2]
+    elif damage == "kind":
+        tensors["opt_G.first.exp_avg"] = torch.zeros(3)
+    elif damage in ("facts", "attributes"):
+        facts = replace(facts, **{"facts": {"seen": "many"}, "attributes": {"attributes": {"hat": (1, 2)}}}[damage])
+    else:
+        name = {"missing": "D.out.weight", "rng": "rng", "optimiser": "opt_G.0.exp_avg"}[damage]
+        tensors["opt_G.999.exp_avg" if damage == "optimiser" else "unknown"] = tensors.pop(name)
     save_checkpoint(out / CHECKPOINT, tensors, cfg, facts)
     before = (out / CHECKPOINT).read_bytes()
-    with pytest.raises(ValueError, match="diverged"):
-        train(shapes, out, TINY, Budget(kimg=kimg), resume=True, device="cpu")
+    with pytest.raises(ValueError, match=f"{out / CHECKPOINT}"):
+        train(shapes, out, TINY, Budget(kimg=0.016), resume=True, device="cpu")
     assert (out / CHECKPOINT).read_bytes() == before
 
 

@@ -70,6 +70,32 @@ def test_a_step_whose_numbers_are_not_finite_changes_nothing(broken: str):
     assert not torch.equal(state.net.head.weight, before["net.head.weight"])
 
 
+@pytest.mark.parametrize(("bad", "diverges"), [({1}, False), (set(range(40)), True)])
+def test_a_loss_that_is_not_finite_ends_a_run_only_if_many_are(
+    bad: set[int], diverges: bool, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    calls = iter(range(10**6))
+
+    def poisoned(state: UpscalerState, pairs: Pairs, cfg: UpscalerConfig) -> torch.Tensor:
+        hook = state.net.tail.bias.register_hook(lambda gradient: gradient * torch.nan)
+        if next(calls) not in bad:
+            hook.remove()
+        loss = train_step(state, pairs, cfg)
+        hook.remove()
+        return loss * (torch.nan if int(state.bad) else 1)
+
+    monkeypatch.setattr(ganapp.train.upscaler.loop, "train_step", poisoned)
+    monkeypatch.setattr(ganapp.train.upscaler.loop, "LOG_STEPS", 2)
+    cfg = replace(TINY, kimg=0.16, report_kimg=0.008)
+    if diverges:
+        with pytest.raises(ValueError, match=r"diverged.*lower --lr"):
+            train_upscaler((pictures,), tmp_path / "run", cfg)
+    else:
+        train_upscaler((pictures,), tmp_path / "run", cfg)
+        assert load_checkpoint(tmp_path / "run" / CHECKPOINT)[2].seen == 160
+        assert "NaN" not in (tmp_path / "run" / "log.jsonl").read_text()
+
+
 def test_a_step_never_waits_for_what_it_has_computed():
     state = UpscalerState.new(TINY, CPU)
     train_step(state, some_pairs(), TINY)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ganapp.files import write_whole
+from ganapp.files import append_line, write_whole
 
 
 class Log:
@@ -17,8 +17,7 @@ class Log:
         return [json.loads(line) for line in whole_lines(self.path)]
 
     def add(self, line: dict) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.path, json.dumps(line))
 
     def rewind(self, seen: int) -> None:
         """Drop the lines that were written after `seen` images, which no checkpoint covers."""

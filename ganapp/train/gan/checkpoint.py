@@ -1,7 +1,7 @@
 """What a GAN's checkpoint says: its settings, and the facts of the dataset it learnt from."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from torch import Tensor
@@ -66,6 +66,20 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainConfig, RunFact
         facts = json.loads(metadata["facts"])
         facts["attributes"] = {name: tuple(values) for name, values in facts["attributes"].items()}
         facts["examples"] = tuple(tuple(example) for example in facts.get("examples", ()))
-        return tensors, cfg, RunFacts(**facts)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a ganapp checkpoint ({error})") from None
+        return tensors, cfg, checked(RunFacts(**facts))
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a ganapp checkpoint ({' '.join(str(error).split())[:200]})") from None
+
+
+def checked(facts: RunFacts) -> RunFacts:
+    """The facts. Raises TypeError unless each is of its kind: a stranger may have written them."""
+    for each in fields(facts):
+        value = getattr(facts, each.name)
+        kind = {"str": str, "int": int, "float": (int, float)}.get(str(getattr(each.type, "__name__", each.type)))
+        if kind and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise TypeError(f"{each.name} is {value!r:.60}")
+    if min(facts.resolution, facts.channels, facts.pixel_size) < 1 or min(facts.seen, facts.seconds) < 0:
+        raise TypeError("its sizes are no sizes")
+    if not all(isinstance(value, str) for values in facts.attributes.values() for value in values):
+        raise TypeError("its attributes are no lists of strings")
+    return facts

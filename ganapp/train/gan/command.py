@@ -13,6 +13,7 @@ from ganapp.train.gan.carry import AUTO, named
 from ganapp.train.gan.config import DEFAULT, PRESETS, TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import train
+from ganapp.train.resume import Resume, resumes, with_value
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class TrainArgs:
     """Folder that `prepare` made."""
     out: Path
     """Folder of the run: checkpoint, sample grids, log."""
-    resume: bool = False
-    """Go on with the run in OUT, with the settings stored there."""
+    resume: Resume = "no"
+    """Go on with the run in OUT, with the settings stored there: --resume alone means yes; auto begins a run where
+    there is none, so that one command can be given again and again."""
     init: str = AUTO
     """Begin with the weights of a run (its folder or a checkpoint) or of a model (its folder or a shipped one's name),
     as far as they fit: layers by name and shape, attributes by the names of their values. none begins from scratch;
@@ -52,9 +54,11 @@ def run(prog: str, args: list[str]) -> None:
     peek.add_argument("--preset", choices=PRESETS, default="default")
     preset = peek.parse_known_args(args)[0].preset
     default = TrainArgs(data=tyro.MISSING, out=tyro.MISSING, preset=preset, config=PRESETS[preset])
-    given = tyro.cli(TrainArgs, prog=prog, args=args, default=default)
+    given = tyro.cli(TrainArgs, prog=prog, args=with_value(args), default=default)
     use_threads(given.threads)
     keep_freed_memory()
     budget = Budget(given.kimg, given.minutes, given.patience)
     with held(given.out, "training"):
-        train(given.data, given.out, given.config, budget, given.resume, given.device, named(given.init))
+        resume = resumes(given.resume, given.out)
+        init = AUTO if resume and given.resume == "auto" else named(given.init)  # a run that began has its weights
+        train(given.data, given.out, given.config, budget, resume, given.device, init)

@@ -3,6 +3,8 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,6 +17,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset
+from ganapp.files import is_full
 from ganapp.train.gan.augment import MAX_P, overfitting
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint, save_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
@@ -23,6 +26,7 @@ from ganapp.train.gan.recorder import Recorder
 from ganapp.train.gan.report import RunAbout
 from ganapp.train.gan.step import Batch, Losses, TrainState, train_step
 from ganapp.train.pace import METER, crossed, duration
+from ganapp.train.resume import kept
 from ganapp.train.signals import stop_requested
 
 if TYPE_CHECKING:
@@ -71,6 +75,7 @@ class Run:
     best: tuple[float, int] = (math.inf, 0)  # its KID, and the images seen by then
     restored: int = 0
     tries: int = 0  # restorations since the last checkpoint
+    full: float = 0.0  # seconds at which the disk was found full, 0 while it is not
     ended: Literal["finished", "stopped", "out of patience", "diverged", "cut off"] = "cut off"
 
     def __post_init__(self) -> None:
@@ -88,8 +93,8 @@ class Run:
         last_read, status = (state.seen, time.monotonic()), ""
         meter = tqdm(unit="img", initial=state.seen, disable=None if self.recorder else True, bar_format=METER)
         meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
-        if state.seen == 0 and self.recorder:
-            self.recorder.grid(state)
+        if state.seen == 0:
+            self.grid()
         with stop_requested() as stop, meter, logging_redirect_tqdm():
             while True:
                 self.seconds = time.monotonic() - started
@@ -110,27 +115,32 @@ class Run:
                     self.keep_up(status, quiet=meter.disable)
                     meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
                     meter.set_postfix_str(status)
-                if self.recorder and crossed(state.seen, cfg.batch, cfg.grid_kimg):
-                    self.recorder.grid(state)
+                if crossed(state.seen, cfg.batch, cfg.grid_kimg):
+                    self.grid()
                 if crossed(state.seen, cfg.batch, cfg.quality_kimg):
                     self.measure()
                 if crossed(state.seen, cfg.batch, cfg.checkpoint_kimg) and not int(state.bad):
-                    self.save()
+                    with self.despite_full_disk():
+                        self.save()
                     self.say(status)
-        self.save()
-        if self.recorder:
-            self.recorder.grid(state)
+        try:
+            self.save()
+        except OSError as error:
+            path = self.folder / CHECKPOINT
+            raise OSError(f"{error}; {kept(path)}") from None
+        self.grid()
         self.ended = "stopped" if stop() else "out of patience" if self.patience_spent(budget) else "finished"
         log.info("%s at %.1f kimg: %s", self.ended, state.seen / 1000, self.folder / CHECKPOINT)
 
     def keep_up(self, status: str, quiet: bool) -> None:
         """Save what would be too much to lose, and without a terminal say now and then how the run stands."""
-        most = min(self.cfg.checkpoint_minutes, 1 if self.saved == self.facts.seconds else math.inf)
-        due = self.seconds - self.saved >= most * 60 and not int(self.state.bad)
+        most = min(self.cfg.checkpoint_minutes, 1 if self.saved == self.facts.seconds or self.full else math.inf)
+        due = self.seconds - max(self.saved, self.full) >= most * 60 and not int(self.state.bad)
         if self.state.processes.any(due, self.device) and not self.state.processes.any(
             not self.state.finite(), self.device
         ):
-            self.save()
+            with self.despite_full_disk():
+                self.save()
         if quiet and self.seconds - self.said >= SAY_EVERY:
             self.say(status)
 
@@ -138,6 +148,25 @@ class Run:
         """A line for those who see no meter."""
         self.said = self.seconds
         log.info("%.1f kimg, %s", self.state.seen / 1000, status)
+
+    def grid(self) -> None:
+        if self.recorder:
+            with self.despite_full_disk():
+                self.recorder.grid(self.state)
+
+    @contextmanager
+    def despite_full_disk(self) -> Iterator[None]:
+        """What cannot be written for want of room is said, and the run goes on; a checkpoint is tried each minute."""
+        try:
+            yield
+        except OSError as error:
+            if not is_full(error):
+                raise
+            if not self.full or self.seconds - self.full >= SAY_EVERY:
+                self.full = self.seconds
+                log.warning(
+                    "%s is full (%s): make room. The run goes on, and saves as soon as it can", self.folder, error
+                )
 
     @cached_property
     def judge(self) -> "Judge":
@@ -195,8 +224,9 @@ class Run:
             values |= {"D_held_out": watch["held_out"], "ahead": watch["ahead"]}
         if self.recorder:
             values |= {"augment_p": watch["augment_p"], "lr": self.cfg.lr_at(self.state.seen)}
-            self.recorder.scalars(self.state.seen, {**values, "img_per_sec": rate, "seconds": self.seconds})
-            self.warn(None)
+            with self.despite_full_disk():
+                self.recorder.scalars(self.state.seen, {**values, "img_per_sec": rate, "seconds": self.seconds})
+                self.warn(None)
         spent = 1 - budget.left(self.state.seen, self.seconds)
         left = self.seconds * (1 / spent - 1) if spent > 0 and self.seconds > 0 else math.inf
         shown = ", ".join(f"{name} {values[name]:.2f}" for name in ("G", "D") if name in values)
@@ -224,12 +254,15 @@ class Run:
         """Measure the quality of G_ema; the best state by KID is kept beside the last."""
         if self.recorder:
             quality = self.judge.measure(self.state)
-            self.recorder.scalars(self.state.seen, {k: v for k, v in asdict(quality).items() if v is not None})
             log.info("%.1f kimg, %s", self.state.seen / 1000, quality.describe())
-            self.warn(quality)
-            if quality.kid < self.best[0]:
-                self.best = (quality.kid, self.state.seen)
-                self.write(BEST)
+            with self.despite_full_disk():
+                if quality.kid < self.best[0]:
+                    if not (self.folder / CHECKPOINT).exists():
+                        self.save()  # without one, nobody could go on
+                    self.write(BEST)
+                    self.best = (quality.kid, self.state.seen)
+                self.recorder.scalars(self.state.seen, {k: v for k, v in asdict(quality).items() if v is not None})
+                self.warn(quality)
 
     def patience_spent(self, budget: Budget) -> bool:
         return self.best[1] > 0 and self.state.seen - self.best[1] >= budget.patience * 1000
@@ -240,7 +273,7 @@ class Run:
             raise self.diverged()
         if self.recorder:
             self.write(CHECKPOINT)
-        self.tries, self.saved = 0, self.seconds
+        self.tries, self.saved, self.full = 0, self.seconds, 0.0
 
     def write(self, name: str) -> None:
         facts = replace(self.facts, seen=self.state.seen, seconds=self.seconds)
@@ -268,10 +301,8 @@ class Run:
 
     def diverged(self) -> ValueError:
         self.ended = "diverged"
-        path = self.folder / CHECKPOINT
-        before = f"the checkpoint {path} is from before" if path.exists() else "no checkpoint was written"
         return ValueError(
-            f"training diverged by {self.state.seen / 1000:.1f} kimg; {before}: "
+            f"training diverged by {self.state.seen / 1000:.1f} kimg; {kept(self.folder / CHECKPOINT)}; "
             "start anew with a lower --lr or a larger --gamma"
         )
 

@@ -6,6 +6,8 @@ from math import inf
 from pathlib import Path
 from typing import Literal
 
+from torch import Tensor
+
 from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.models import MODELS
@@ -17,8 +19,9 @@ from ganapp.train.gan.config import DEFAULT, TrainConfig
 from ganapp.train.gan.loop import Budget, Run
 from ganapp.train.gan.recorder import Recorder
 from ganapp.train.gan.report import write_report
-from ganapp.train.gan.step import new_state
+from ganapp.train.gan.step import TrainState, new_state
 from ganapp.train.parallel import GROUP, Processes
+from ganapp.train.resume import others
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +52,21 @@ def train(
     path = out / CHECKPOINT
     if path.exists() and not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+    if (out / BEST).exists() and not path.exists() and not resume:
+        raise ValueError(
+            f"{out} holds the best state of a run, {BEST}, and no checkpoint: export it, begin with it (--init "
+            f"{out / BEST}), or move it away; a new run there would write over it"
+        )
     if resume and isinstance(init, Path):
         raise ValueError(f"--resume goes on with the weights in {out}: leave out --init, or choose another --out")
     tensors = None
     dataset = load_dataset(data)
     if resume:
         tensors, stored, facts = load_checkpoint(path)
-        known = stored, replace(DEFAULT, precision=stored.precision)
-        if not {
-            replace(cfg, precision=stored.precision),
-            like(cfg, stored),
-            suited(cfg, dataset, stored.precision),
-        } & set(known):
+        given = like(cfg, stored)
+        if stored not in (given, suited(cfg, dataset, stored.precision)) and given != like(DEFAULT, stored):
             raise ValueError(
-                f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
+                f"{out} goes on with the settings it began with: {others(given, stored, like(DEFAULT, stored))}"
             )
         cfg = stored
     fresh = facts_of(dataset)
@@ -84,15 +88,17 @@ def train(
     if init is not None:
         facts = carry_over(state, init, cfg, facts)
     out.mkdir(parents=True, exist_ok=True)
-    if not resume and processes.main:
-        (out / BEST).unlink(missing_ok=True)  # left by a run that was deleted or never reached a checkpoint
     if tensors is not None:
-        state.restore(tensors, facts.seen)
+        restored(path, state, tensors, facts.seen)
         if MODELS[cfg.architecture].grows:  # the run may end before its first step
             for network in (state.G, state.D, state.G_ema):
                 network.grow(facts.seen)
         processes.wait()  # nobody writes a checkpoint that another is still reading
     log.info("%s: %s, %d of them held out; %s, %s", data, describe(dataset), len(held_out), target, cfg.precision)
+    if not len(held_out):
+        log.warning(
+            "no picture is held out (%d, --holdout %g): whether it copies cannot be told", len(train_on), cfg.holdout
+        )
     if len(dataset.pixels) < FEW:
         log.warning("%d pictures are few; a thousand and more make better models", len(dataset.pixels))
     if cfg.flip and (lopsided := dataset.lopsidedness()) > LOPSIDED:
@@ -106,7 +112,29 @@ def train(
     finally:  # a run that diverged has most need of its report
         if recorder:
             recorder.close()
-            write_report(out, run.about())
+            with run.despite_full_disk():
+                write_report(out, run.about())
+
+
+def restored(path: Path, state: TrainState, tensors: dict[str, Tensor], seen: int) -> None:
+    """Put the tensors of the checkpoint at `path` into the state. Raises ValueError that names it if they do not fit.
+
+    So it does where one of them is not finite: such a state would be lost after a few steps.
+    """
+    try:
+        state.restore(tensors, seen)
+    except (RuntimeError, KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path} is damaged: its tensors are not those of its settings ({reason}); {instead(path)}"
+        ) from None
+    if not state.finite():
+        raise ValueError(f"{path} holds numbers that are not finite; {instead(path)}")
+
+
+def instead(path: Path) -> str:
+    best = path.with_name(BEST)
+    return f"begin a new --out with --init {best}" if best.exists() else "begin a new --out"
 
 
 def suited(cfg: TrainConfig, dataset: Dataset, precision: str) -> TrainConfig:
@@ -130,7 +158,11 @@ def like(cfg: TrainConfig, stored: TrainConfig) -> TrainConfig:
 def check_fits(data: Path, count: int, cfg: TrainConfig, processes: Processes) -> None:
     """Raise ValueError unless `count` pictures to train on fill a batch, and the batch suits the processes."""
     if count < cfg.batch:
-        raise ValueError(f"{data} has {count} pictures to train on, fewer than one batch of {cfg.batch}")
+        most = count // (GROUP * processes.count) * GROUP * processes.count
+        remedy = (
+            f"add pictures, or give --batch {most}" if most else f"add pictures: {GROUP * processes.count} at least"
+        )
+        raise ValueError(f"{data} has {count} pictures to train on, fewer than one batch of {cfg.batch}; {remedy}")
     if cfg.batch % (GROUP * processes.count):
         raise ValueError(
             f"batch {cfg.batch} cannot be shared by {processes.count} processes: "

@@ -8,6 +8,7 @@ import tyro
 
 from ganapp.files import held
 from ganapp.models.device import use_threads
+from ganapp.train.resume import Resume, resumes, with_value
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.start import train_upscaler
 
@@ -20,8 +21,9 @@ class TrainUpscalerArgs:
     """Folders of clean pictures of any size, or those that `prepare` made; large ones teach most."""
     out: Path
     """Folder of the run: checkpoint, grids, log."""
-    resume: bool = False
-    """Go on with the run in OUT, with the settings stored there; DATA and --samples are given as before."""
+    resume: Resume = "no"
+    """Go on with the run in OUT, with the settings stored there; DATA and --samples are given as before. --resume alone
+    means yes; auto begins a run where there is none."""
     samples: tuple[Path, ...] = ()
     """Weights folders of generators; the upscaler learns to remove the errors of their samples."""
     init: Path | None = None
@@ -41,18 +43,19 @@ class TrainUpscalerArgs:
 
 def run(prog: str, args: list[str]) -> None:
     """Parse and train. Raises ValueError for what cannot be used."""
-    given = tyro.cli(TrainUpscalerArgs, prog=prog, args=args)
+    given = tyro.cli(TrainUpscalerArgs, prog=prog, args=with_value(args))
     use_threads(given.threads)
     if given.workers is not None and given.workers < 0:
         raise ValueError(f"--workers must be at least 0, not {given.workers}")
     with held(given.out, "training"):
+        resume = resumes(given.resume, given.out)
         train_upscaler(
             given.data,
             given.out,
             given.config,
             given.samples,
-            given.init,
-            given.resume,
+            None if resume and given.resume == "auto" else given.init,
+            resume,
             given.minutes,
             given.device,
             given.workers,

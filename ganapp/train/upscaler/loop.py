@@ -22,6 +22,7 @@ from ganapp.train.board import Board
 from ganapp.train.checkpoint import write_tensors
 from ganapp.train.log import Log
 from ganapp.train.pace import METER, crossed, duration
+from ganapp.train.resume import kept
 from ganapp.train.signals import stop_requested
 from ganapp.train.upscaler.checkpoint import UpscalerFacts
 from ganapp.train.upscaler.config import UpscalerConfig
@@ -29,6 +30,7 @@ from ganapp.train.upscaler.step import UpscalerState, to_x, train_step
 
 log = logging.getLogger(__name__)
 LOG_STEPS = 32
+BAD_STEPS = 32  # non-finite steps in a row, after which the settings must be at fault
 WATCHED = 64  # pairs of held-out pictures that progress is measured by
 SHOWN = 8  # of them in the grids
 
@@ -73,11 +75,13 @@ class UpscalerRun:
                 meter.update(state.seen - meter.n)
                 if state.seen // cfg.batch % LOG_STEPS == 1:
                     rate, last = (state.seen - last[0]) / (time.monotonic() - last[1]), (state.seen, time.monotonic())
-                    if not math.isfinite(loss):
+                    if int(state.bad) >= BAD_STEPS:
                         raise ValueError(
-                            f"training diverged by {state.seen / 1000:.1f} kimg; begin anew at a lower --lr"
+                            f"training diverged by {state.seen / 1000:.1f} kimg; {kept(self.folder / CHECKPOINT)}; "
+                            "begin anew at a lower --lr"
                         )
-                    self.write({"loss": float(loss), "lr": cfg.lr * cfg.lr_scale_at(state.seen), "img_per_sec": rate})
+                    values = {"loss": float(loss), "lr": cfg.lr * cfg.lr_scale_at(state.seen), "img_per_sec": rate}
+                    self.write({name: value for name, value in values.items() if math.isfinite(value)})
                     status = f"loss {float(loss):.4f}, {rate:.0f} img/s, {duration((total - state.seen) / rate)} left"
                     meter.set_description_str(f"{state.seen / 1000:.1f} kimg")
                     meter.set_postfix_str(status)

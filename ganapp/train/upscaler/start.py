@@ -11,6 +11,7 @@ from ganapp.data.feed import Recipe
 from ganapp.data.patches import CACHE, Pictures
 from ganapp.data.sources import RECORD
 from ganapp.models.device import find_device, resolve_precision
+from ganapp.train.resume import others
 from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.loop import UpscalerRun, log
@@ -54,10 +55,9 @@ def train_upscaler(
         if init is not None:
             raise ValueError("--init begins a run and --resume goes on with one; give one of them")
         tensors, stored, known = load_checkpoint(path)
-        if replace(cfg, precision=stored.precision) not in (stored, UpscalerConfig(precision=stored.precision)):
-            raise ValueError(
-                f"{out} goes on with the settings it began with; leave out the others, or start a new --out"
-            )
+        asked, default = replace(cfg, precision=stored.precision), UpscalerConfig(precision=stored.precision)
+        if asked not in (stored, default):
+            raise ValueError(f"{out} goes on with the settings it began with: {others(asked, stored, default)}")
         if known.samples != facts.samples:
             raise ValueError(f"{out} goes on with the --samples it began with: {known.samples or 'none'}")
         if replace(known, init="", seen=0, seconds=0.0) != facts:

@@ -19,12 +19,16 @@ CLIP = 1.0  # norm of the gradient
 
 @dataclass
 class UpscalerState:
-    """What a run changes: the network, the average of its weights, the optimisers, and the patches shown."""
+    """What a run changes: the network, the average of its weights, the optimisers, and the patches shown.
+
+    `bad` counts the steps in a row that were not finite.
+    """
 
     net: CARN
     ema: CARN
     adam: torch.optim.Adam
     muon: Muon
+    bad: Tensor
     seen: int = 0
 
     @classmethod
@@ -38,7 +42,8 @@ class UpscalerState:
         inner = [p for p in net.trunk.parameters() if p.ndim == 4]
         outer = [p for p in net.parameters() if all(p is not each for each in inner)]
         # Fused Adam can leave out a step on the device itself, so the host need not wait for the device.
-        return cls(net, ema, torch.optim.Adam(outer, betas=(0.9, 0.99), fused=True), Muon(inner))
+        adam = torch.optim.Adam(outer, betas=(0.9, 0.99), fused=True)
+        return cls(net, ema, adam, Muon(inner), torch.zeros([], dtype=torch.int64, device=device))
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a checkpoint holds, by name."""
@@ -94,6 +99,7 @@ def train_step(state: UpscalerState, pairs: Pairs, cfg: UpscalerConfig) -> Tenso
     for optimizer in (state.adam, state.muon):
         optimizer.grad_scale, optimizer.found_inf = None, bad
         optimizer.step()
+    state.bad.copy_((state.bad + 1) * bad.long())
     decay = 0.5 ** (len(small) / min(1000 * cfg.ema_kimg, 0.1 * state.seen))
     for mean, new in zip(state.ema.parameters(), state.net.parameters(), strict=True):
         put(mean, mean.lerp(new.detach(), 1 - decay), unless=bad)
