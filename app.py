@@ -3,8 +3,11 @@
 import logging
 import os
 import re
+import signal
 import socket
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +32,17 @@ class AppConfig:
     """the port to listen on: 7860, or what GRADIO_SERVER_PORT says"""
     share: bool = False
     """also make a public link through Gradio's relay, which needs the internet"""
+    root_path: str | None = None
+    """the path under which a proxy serves the page, such as /ganapp, or its whole address; GRADIO_ROOT_PATH too"""
+    hosts: tuple[str, ...] = ()
+    """names of hosts that the page answers to, and takes requests from, beside its own; any for all. By default all,
+    but on 127.0.0.1 only this machine's"""
 
 
 def main(config: AppConfig) -> int:
     """Serve until interrupted; the exit code is 2 where that cannot begin."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, without files left behind
     from ganapp.contract import BundleError
     from ganapp.serve.library import Library
 
@@ -50,23 +59,38 @@ def main(config: AppConfig) -> int:
         print(problem, file=sys.stderr)
         return 2
 
+    from ganapp.ui.room import own_room
+
+    try:
+        room = own_room()
+    except OSError as error:
+        where = error.filename or os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
+        print(
+            f"{where}: no room for temporary files ({error.strerror}); set GRADIO_TEMP_DIR to a folder", file=sys.stderr
+        )
+        return 2
+    from ganapp.ui.gate import close_idle, own_hosts
     from ganapp.ui.page import build_page, launch_options  # seconds, and only now known to be wanted
 
     unproxied(host)
+    room.keep_within_bounds()
     demo = build_page(library)
     # Quiet, since gradio's own lines speak of its Python functions and not of the flags here.
     _, local, public = demo.launch(
-        server_name=host,
+        server_name=f"[{host}]" if ":" in host else host,  # as in an address
         server_port=int(port),
         share=config.share,
+        root_path=config.root_path,
         quiet=True,
         prevent_thread_lock=True,
-        **launch_options(),
+        **launch_options(own_hosts(host, config.hosts, config.share), room),
     )
+    close_idle(demo.server)
     print(f"ganapp: {local.rstrip('/')}  (Ctrl-C stops)", flush=True)
     if public:
         print(f"public: {public}", flush=True)
-    demo.block_thread()
+    with suppress(KeyboardInterrupt):
+        demo.block_thread()
     return 0
 
 

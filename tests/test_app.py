@@ -1,10 +1,13 @@
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 import app
@@ -118,3 +121,52 @@ def test_what_is_kept_out_of_proxies_already_stays_so(monkeypatch: pytest.Monkey
     app.unproxied("0.0.0.0")
     assert os.environ["no_proxy"].split(",") == ["intra.example", "127.0.0.1", "0.0.0.0", "::1", "localhost"]
     assert "127.0.0.1" in os.environ["NO_PROXY"]
+
+
+def loopback() -> list[str]:
+    """The loopback addresses of this machine."""
+    found = ["127.0.0.1"]
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        found.append("::1")
+    return found
+
+
+@pytest.mark.parametrize("host", loopback())
+def test_it_serves_under_a_path_and_ends_without_leaving_anything(host: str, weights_dir: Path, tmp_path: Path):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        free = probe.getsockname()[1]
+    address = f"http://[{host}]:{free}" if ":" in host else f"http://{host}:{free}"
+    command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--host", host, "--port", str(free)]
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path / "room")}
+    with subprocess.Popen(
+        [*command, "--root-path", "/apes"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as served:
+        try:
+            assert served.stdout.readline() == f"ganapp: {address}  (Ctrl-C stops)\n"
+            assert len(os.listdir(tmp_path / "room")) == 1
+            with httpx.Client(base_url=address, trust_env=False) as client:
+                # As a proxy does that serves this under /apes: it takes the path away.
+                told = client.get("/config", headers={"x-forwarded-host": "here.example"}).json()
+                assert told["root"].endswith("/apes")
+                assert client.get("/web/player.js").status_code == 200
+                assert client.get("/", headers={"host": "elsewhere.example"}).status_code == 403
+        finally:
+            served.send_signal(signal.SIGTERM)
+        assert served.wait(60) == 0
+    assert os.listdir(tmp_path / "room") == []
+
+
+def test_a_temporary_folder_that_cannot_be_used_is_said_in_one_line(weights_dir: Path, tmp_path: Path):
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path / "file")}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--port", port]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert (
+        ran.stderr.startswith(f"{tmp_path / 'file'}: no room for temporary files") and "GRADIO_TEMP_DIR" in ran.stderr
+    )

@@ -256,6 +256,40 @@ def test_an_open_walk_is_played_there_and_back(visit: Visit):
     assert {abs(after - before) for before, after in itertools.pairwise(frames)} == {1}
 
 
+@pytest.mark.parametrize("rate", [60, 75, 144])
+def test_the_player_keeps_its_pace_on_a_screen_of_any_rate(visit: Visit, rate: int):
+    """By a clock of the test's own: no real time passes."""
+    shown = visit.open().evaluate(
+        """async (rate) => {
+            const { player } = await import(new URL("web/player.js", location.href));
+            const element = document.createElement("div");
+            element.innerHTML = '<canvas></canvas><input class="scrub"><output></output><button class="play"></button>';
+            document.body.append(element);
+            const sheet = document.createElement("canvas");
+            sheet.width = 4; sheet.height = 1;
+            const value = { sheet: { url: sheet.toDataURL() }, size: 1, columns: 4, count: 4, fps: 24, loop: true };
+            const honest = window.requestAnimationFrame;
+            let tick = null;
+            window.requestAnimationFrame = (next) => { tick = next; };
+            player({ element, props: { value }, watch: () => {} });
+            window.requestAnimationFrame = (next) => { if (next.name === "tick") tick = next; else honest(next); };
+            const canvas = element.querySelector("canvas");
+            while (canvas.dataset.frame === undefined) await new Promise((done) => setTimeout(done, 10));
+            let shown = 0, before = canvas.dataset.frame;
+            for (let i = 1; i <= 10 * rate; i++) {
+                tick(5000 + (1000 * i) / rate);
+                if (canvas.dataset.frame !== before) shown++;
+                before = canvas.dataset.frame;
+            }
+            window.requestAnimationFrame = honest;
+            element.remove();
+            return shown;
+        }""",
+        rate,
+    )
+    assert abs(shown - 240) <= 1  # 24 a second for ten seconds
+
+
 def clear(page: Page) -> None:
     page.locator("#cleanup-in").get_by_label(re.compile("clear|remove", re.I)).first.click()
 

@@ -15,7 +15,26 @@ def test_a_whole_number_is_one_however_it_is_written(value):
 
 
 @pytest.mark.parametrize(
-    "value", [7.5, "7.5", "abc", "", None, True, math.nan, math.inf, -1, 2**32, "1e3", "1_0", "٧", "9" * 99, [7], {}]
+    "value",
+    [
+        7.5,
+        "7.5",
+        "abc",
+        "",
+        None,
+        True,
+        math.nan,
+        math.inf,
+        -1,
+        2**32,
+        "1e3",
+        "1_0",
+        "٧",
+        "9" * 99,
+        [7],
+        {},
+        pytest.param(10**400, id="long"),
+    ],
 )
 def test_anything_else_is_refused_with_the_limits(value):
     with pytest.raises(ValueError, match="seed must be a whole number from 0 to 4294967295, not ") as caught:

@@ -46,6 +46,20 @@ def test_an_mp4_is_h264_that_any_player_takes(side: int):
     assert np.abs(shown[3][height // 2, -width // 4].astype(int) - 255).max() < 12  # the background
 
 
+@pytest.mark.parametrize("colour", [(200, 40, 40), (20, 160, 60), (40, 60, 220), (250, 220, 30)])
+def test_an_mp4_says_which_colours_it_has_and_has_them(colour: tuple[int, int, int]):
+    stream, _ = decoded(data := encode_mp4(iter([np.full((256, 256, 3), colour, np.uint8)] * 3), 12))
+    about = stream.codec_context
+    assert (about.colorspace, about.color_primaries, about.color_trc, about.color_range) == (1, 1, 1, 1)
+    with av.open(io.BytesIO(data)) as container:
+        planes = next(container.decode(video=0)).to_ndarray()  # yuv420p: 256 rows of luma, then both colours
+    y, u, v = planes[:256].mean(), planes[256:320].mean(), planes[320:].mean()
+    red, green, blue = (level / 255 for level in colour)
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue  # BT.709
+    wanted = 16 + 219 * luma, 128 + 224 * (blue - luma) / 1.8556, 128 + 224 * (red - luma) / 1.5748
+    assert np.abs(np.subtract((y, u, v), wanted)).max() < 2
+
+
 @pytest.mark.parametrize("format", ["webp", "png"])
 def test_an_animated_image_loops_for_ever_and_keeps_alpha(format: str):
     frames = np.random.RandomState(0).randint(0, 256, (5, 16, 16, 4)).astype(np.uint8)

@@ -14,6 +14,7 @@ from tiny_bundle import CRITTERS, FACES
 
 from ganapp.ui.controls import pixel_class
 from ganapp.ui.files import MAX_UPLOAD_MB
+from ganapp.ui.page import SESSIONS
 from ganapp.ui.scripts import STYLE
 
 
@@ -27,17 +28,29 @@ def config(server: Server) -> dict:
 def limits(weights_dir: Path) -> dict:
     """What the page keeps to, told by a process of its own: Gradio leaves sockets open in the one it is in."""
     script = f"""
-import json
+import json, socket
 from pathlib import Path
+import httpx
 from ganapp.serve.library import Library
-from ganapp.ui.page import build_page
-demo = build_page(Library(Path({str(weights_dir)!r})))
+from ganapp.ui import page
+page.SESSIONS = 20
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+demo = page.build_page(Library(Path({str(weights_dir)!r})))
+demo.launch(server_port=port, quiet=True, prevent_thread_lock=True, **page.launch_options())
+with httpx.Client(base_url=f"http://127.0.0.1:{{port}}/gradio_api/call/sample", trust_env=False, timeout=60) as client:
+    for _ in range(60):
+        asked = client.post("", json={{"data": ["nobody", 1, 1, None, 1, 0, "own"]}}).json()
+        assert "there is no model" in client.get("/" + asked["event_id"]).text
 queue = demo._queue
-print(json.dumps([queue.max_size, queue.default_concurrency_limit, demo.delete_cache]))
+print(json.dumps([queue.max_size, queue.default_concurrency_limit, len(demo.app.state_holder.session_data)]))
+demo.close()
 """
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
-    return dict(zip(("waiting", "at a time", "cache"), json.loads(ran.stdout), strict=True))
+    told = json.loads(next(line for line in ran.stdout.splitlines() if line.startswith("[")))
+    return dict(zip(("waiting", "at a time", "kept sessions"), told, strict=True))
 
 
 def test_more_requests_than_can_be_answered_in_a_while_are_turned_away(limits: dict):
@@ -48,9 +61,9 @@ def test_a_few_requests_are_answered_at_a_time(limits: dict):
     assert 1 < limits["at a time"] <= 8
 
 
-def test_old_files_are_deleted_while_the_page_is_up(limits: dict):
-    every, age = limits["cache"]
-    assert 60 <= every <= age <= 24 * 3600
+def test_of_many_visitors_only_the_last_are_remembered(limits: dict):
+    assert limits["kept sessions"] == 20
+    assert 100 <= SESSIONS <= 500  # Gradio's own limit is 10,000, at 0.3 MB each
 
 
 def test_no_wish_of_a_visitor_is_left_out_because_an_older_one_is_pending(config: dict):

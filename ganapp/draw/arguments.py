@@ -10,6 +10,8 @@ from ganapp.latents import MAX_SEED
 
 MAX_TEXT = 10_000  # characters of a list of seeds or of labels; the longest honest one is far shorter
 
+MOST_DIGITS = 30
+
 Raw = object  # a value before it is checked
 
 
@@ -96,6 +98,8 @@ def _number(value: Raw, wanted: str) -> int | float:
         return float(text) if "." in text else int(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{wanted}, not {_shown(value)}")
+    if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:  # neither a float nor a message takes any
+        raise ValueError(f"{wanted}, not one of over {MOST_DIGITS} digits")
     return value
 
 

@@ -30,29 +30,34 @@ class ImageError(ValueError):
     """An image that cannot be used; the message is what follows its name: "is truncated"."""
 
 
-def load_image(source: Path | bytes | BinaryIO, faults: list[str] | None = None) -> np.ndarray:
+def load_image(
+    source: Path | bytes | BinaryIO, faults: list[str] | None = None, most_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """The picture as uint8 [H, W, 4], straight alpha; the first frame of an animation, upright by its EXIF tag.
 
     16-bit samples are scaled to 8, not clipped. Colours are those that the colour profile says, in sRGB. Pixels with
     alpha 0 keep whatever colour the file has there. Faults beside the picture are tolerated, and said in `faults`.
-    Raises ImageError for anything but a whole picture within MAX_BYTES and MAX_PIXELS.
+    Raises ImageError for anything but a whole picture within MAX_BYTES and `most_pixels`; before it is decoded, if
+    the file says its size.
     """
-    return load_first(source, faults)[0]
+    return load_first(source, faults, most_pixels)[0]
 
 
-def load_first(source: Path | bytes | BinaryIO, faults: list[str] | None = None) -> tuple[np.ndarray, int]:
+def load_first(
+    source: Path | bytes | BinaryIO, faults: list[str] | None = None, most_pixels: int = MAX_PIXELS
+) -> tuple[np.ndarray, int]:
     """The picture as `load_image` gives it, and how many frames the file has."""
     faults = [] if faults is None else faults
     data = _without_faults(source, faults)
     try:
-        return _decoded(data, faults)
+        return _decoded(data, faults, most_pixels)
     except ImageError as error:
         if data.startswith(SIGNATURES) and str(error) == BROKEN:
-            return _odd_tiff(data, faults), 1
+            return _odd_tiff(data, faults, most_pixels), 1
         ways = ends(data)
         if not ways:
             raise
-        (one, _), (other, _) = (_decoded(way, []) for way in ways)
+        (one, _), (other, _) = (_decoded(way, [], most_pixels) for way in ways)
         if not np.array_equal(one, other):
             raise
         faults.append("no end marker")
@@ -87,23 +92,23 @@ def _without_faults(source: Path | bytes | BinaryIO, faults: list[str]) -> bytes
     return data
 
 
-def _decoded(data: bytes, faults: list[str]) -> tuple[np.ndarray, int]:
+def _decoded(data: bytes, faults: list[str], most_pixels: int) -> tuple[np.ndarray, int]:
     """The first frame, and how many there are."""
     with _named_errors(data), Image.open(io.BytesIO(data), formats=formats()) as picture:
-        image, count = _frame(picture, faults), 1
+        image, count = _frame(picture, faults, most_pixels), 1
         if picture.format in ANIMATED:
             with suppress(Exception):  # a damaged rest must not lose the first frame
                 count = int(getattr(picture, "n_frames", 1))
         return image, count
 
 
-def _frame(picture: Image.Image, faults: list[str]) -> np.ndarray:
+def _frame(picture: Image.Image, faults: list[str], most_pixels: int = MAX_PIXELS) -> np.ndarray:
     """The frame that an opened file stands at."""
-    _check_size(picture)
+    _check_size(picture, most_pixels)
     tile = getattr(picture, "tile", None)
     rawmode = str(tile[0].args) if picture.format == "PNG" and tile else None
     picture.load()
-    _check_size(picture)  # an icon's directory may state a smaller size than the picture in it has
+    _check_size(picture, most_pixels)  # an icon's directory may state a smaller size than the picture in it has
     image = _rgba(picture, rawmode)
     colours = _in_srgb(picture, faults)
     if colours is not None:
@@ -111,9 +116,9 @@ def _frame(picture: Image.Image, faults: list[str]) -> np.ndarray:
     return _upright(image, picture)
 
 
-def _odd_tiff(data: bytes, faults: list[str]) -> np.ndarray:
+def _odd_tiff(data: bytes, faults: list[str], most_pixels: int) -> np.ndarray:
     try:
-        picture, alpha, premultiplied = read_tiff(data, MAX_PIXELS)
+        picture, alpha, premultiplied = read_tiff(data, most_pixels)
     except ValueError as error:
         raise ImageError(str(error)) from None
     image = _rgba(picture, None)
@@ -184,10 +189,10 @@ def _read(source: Path | bytes | BinaryIO) -> bytes:
     return data
 
 
-def _check_size(picture: Image.Image) -> None:
+def _check_size(picture: Image.Image, most_pixels: int) -> None:
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"is {width}x{height} pixels, over the limit of {MAX_PIXELS:,}")
+    if width * height > most_pixels:
+        raise ImageError(f"is {width}x{height} pixels, over the limit of {most_pixels:,}")
     if width * height == 0:
         raise ImageError("has no pixels")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from ganapp.pictures.alpha import Colour, composite
@@ -62,6 +63,12 @@ def _animated(frames: Frames, fps: int, format: str, **options: int) -> bytes:
     return file.getvalue()
 
 
+def tag(context: av.VideoCodecContext) -> None:
+    """Say that the colours are those of BT.709, or players guess by the size, and small videos come out duller."""
+    context.colorspace, context.color_range = 1, ColorRange.MPEG  # 1 is BT.709 in ISO/IEC 23091-2, tables 2 to 4
+    context.color_primaries = context.color_trc = 1
+
+
 def encode_mp4(frames: Iterable[np.ndarray], fps: int) -> bytes:
     """An MP4 (H.264) of frames uint8 [H, W, 3] with even sides, its index first so that it plays while it loads.
 
@@ -76,7 +83,12 @@ def encode_mp4(frames: Iterable[np.ndarray], fps: int) -> bytes:
                     stream = container.add_stream("libx264", rate=fps, options={"crf": "16", "preset": "veryfast"})
                     stream.height, stream.width = image.shape[:2]
                     stream.pix_fmt = "yuv420p"  # the one that every player takes
-                for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")):
+                    tag(stream.codec_context)
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
+                frame = frame.reformat(
+                    format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+                )
+                for packet in stream.encode(frame):
                     container.mux(packet)
             for packet in stream.encode() if stream else []:
                 container.mux(packet)

@@ -18,9 +18,10 @@ from ganapp.serve.library import Library
 from ganapp.ui import errors
 from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.files import File, cached, file_record
+from ganapp.ui.work import bounded
 
 MOST_CLAUSES = 24  # on values that do not go together, in the help of a parameter
-LIMIT = 2  # calls at a time, so that a long one does not hold up all others
+LIMIT = 2  # calls at a time, in each of two lanes: a clean-up may take minutes, and no drawing waits for it
 
 
 class CaptionedFile(TypedDict):
@@ -44,6 +45,7 @@ class Call:
     answers: Any
     answer: Callable[..., Any]
     first: dict[str, tuple[Any, Any, str]] = field(default_factory=dict)
+    lane: str = "api"
     last: dict[str, tuple[Any, Any, str]] = field(default_factory=dict)
 
     def parameters(self, library: Library) -> dict[str, tuple[Any, Any, str]]:
@@ -98,10 +100,12 @@ def calls(library: Library, cleaner: Cleaner) -> tuple[Call, ...]:
     """The calls over the models of `library`."""
 
     def sample(record: Sample) -> list[CaptionedFile]:
-        return [
-            {"image": file_record(cached(picture.data, picture.name)), "caption": picture.caption}
-            for picture in pictures(library, record)
-        ]
+        there = bounded(None)
+        answer: list[CaptionedFile] = []
+        for picture in pictures(library, record):
+            there(1)
+            answer.append({"image": file_record(cached(picture.data, picture.name)), "caption": picture.caption})
+        return answer
 
     def mix(record: Mix) -> File:
         picture = grid(library, record).picture()
@@ -147,6 +151,7 @@ def calls(library: Library, cleaner: Cleaner) -> tuple[Call, ...]:
             File,
             cleanup,
             first={"image": (File, MISSING, 'a picture file, `handle_file("cat.png")` in Python')},
+            lane="api cleanup",
             last={"cut_out": (File | None, None, "a picture whose transparency the result gets")},
         ),
     )
@@ -155,7 +160,7 @@ def calls(library: Library, cleaner: Cleaner) -> tuple[Call, ...]:
 def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
     """Register the calls in `demo`, inside its open context."""
     for call in calls(library, cleaner):
-        gr.api(call.function(library), api_name=call.name, concurrency_id="api", concurrency_limit=LIMIT)
+        gr.api(call.function(library), api_name=call.name, concurrency_id=call.lane, concurrency_limit=LIMIT)
         # The API page calls a parameter by its label, and Gradio labels them "1st", "2nd" and so on.
         inputs = list(demo.fns.values())[-1].inputs
         for component, name in zip(inputs, call.parameters(library), strict=True):

@@ -19,11 +19,16 @@ from ganapp.pictures.png import encode_png
 from ganapp.serve.library import Library
 from ganapp.serve.upscaler import Progress
 from ganapp.ui.files import cached, cut
+from ganapp.ui.work import Workers, bounded
 
+MAX_PIXELS = 4096**2  # of a picture that is sent, which is decoded for everybody's account
 MAX_SIDE = 4096  # pixels of a result: one person's picture must not keep everybody's page waiting for minutes
 MAX_MADE = 2**26  # pixels that the network may make of it
 KEPT = 2**28  # bytes of results that are kept
 LEVEL = 2  # of PNG compression: a dial waits for the file
+
+
+DECODING = threading.Lock()  # a picture takes many times the memory of its file: one at a time
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,19 @@ class Cleaner:
     def __init__(self, library: Library, kept: int = KEPT) -> None:
         self.library = library
         self._recent = Recent(kept)
+        self._workers = Workers()
 
     def clean(self, file: Raw, cleanup: Cleanup, cut_out: Raw = None, progress: Progress | None = None) -> Cleaned:
         """Clean up the picture of `file`, Gradio's record of an upload; `cut_out` is such a record or None.
 
-        Raises ValueError for a bad value or a result too large, ImageError where a file is not a picture.
+        Raises ValueError for a bad value, a result too large or work that takes too long, CallerLeft where nobody waits
+        for it, ImageError where a file is not a picture.
         """
+        progress = bounded(progress)
+        return self._workers.run(lambda: self._clean(file, cleanup, cut_out, progress))
+
+    def _clean(self, file: Raw, cleanup: Cleanup, cut_out: Raw, progress: Progress) -> Cleaned:
+        progress(0)  # it may have waited for long
         sent = upload(file, "image")
         source = read_record(io.BytesIO(sent.data))
         # The file is hashed, not its pixels, so that a kept result needs no decoding either.
@@ -105,6 +117,7 @@ class Cleaner:
         done = finish(result.blend(cleanup.denoise), cleanup, mask.image() if mask else None)
         record = result.resolved(cleanup).record(source, mask.name if mask else None, sent.name)
         after = done.shape[1::-1]
+        progress(1)  # for one that nobody waits for, no files are left
         stem = f"{cut(Path(sent.name).stem, 80)}-{after[0]}x{after[1]}"
         return Cleaned(
             cached(encode_png(done, {RECORD_KEY: record}, LEVEL), f"{stem}.png"),
@@ -114,7 +127,7 @@ class Cleaner:
             result.method,
         )
 
-    def _enlarge(self, image: np.ndarray, cleanup: Cleanup, source: Mapping | None, progress: Progress | None) -> Kept:
+    def _enlarge(self, image: np.ndarray, cleanup: Cleanup, source: Mapping | None, progress: Progress) -> Kept:
         height, width = image.shape[:2]
         if max(wanted := cleanup.target(width, height)) > MAX_SIDE:
             raise ValueError(
@@ -134,9 +147,10 @@ class Upload:
     name: str
 
     def image(self) -> np.ndarray:
-        """The picture uint8 [H, W, 4]. Raises ImageError with the file's name."""
+        """The picture uint8 [H, W, 4], one at a time. Raises ImageError with the file's name."""
         try:
-            return load_image(self.data)
+            with DECODING:
+                return load_image(self.data, most_pixels=MAX_PIXELS)
         except ImageError as error:
             raise ImageError(f"{self.name} {error}") from None
 

@@ -1,13 +1,17 @@
 """The whole page: its frame and its tabs, and how it is served."""
 
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ganapp.serve.library import Library
 from ganapp.ui import api, controls, scripts
 from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.files import MAX_UPLOAD_MB
+from ganapp.ui.gate import ANY, Gate
+from ganapp.ui.room import Room
 from ganapp.ui.tab import Page
 from ganapp.ui.tabs import TABS
 from ganapp.ui.theme import theme
@@ -19,13 +23,13 @@ HEADER = """
 </header>
 """
 
-CACHE = (3600, 6 * 3600)  # seconds: how often old files are looked for, and how old is old
+SESSIONS = 200  # visitors whose state is kept, 0.3 MB each; one who comes back later finds the page as it was at first
 QUEUE = 64  # waiting requests; more are turned away at once and not kept for minutes
 
 
 def build_page(library: Library) -> gr.Blocks:
     """The page over the models of `library`, ready to launch with `launch_options`."""
-    with gr.Blocks(title="ganapp", analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
+    with gr.Blocks(title="ganapp", analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(HEADER)
         cleaner = Cleaner(library)
         with gr.Tabs() as tabs:
@@ -40,12 +44,16 @@ def build_page(library: Library) -> gr.Blocks:
     return demo
 
 
-def launch_options() -> dict[str, Any]:
-    """What the page needs of `launch`, whoever calls it: its look, its limits, and nothing from the internet."""
+def launch_options(hosts: Collection[str] = (ANY,), room: Room | None = None) -> dict[str, Any]:
+    """What the page needs of `launch`, whoever calls it: its look, its limits, and nothing from the internet.
+
+    `hosts` are the names that it answers to, and `room` is where visitors' files lie, see `Gate`.
+    """
     return {
         "theme": theme(),
         "css_paths": [scripts.STYLE],
-        "app_kwargs": {"routes": scripts.routes()},
+        "app_kwargs": {"routes": scripts.routes(), "middleware": [Middleware(Gate, hosts=hosts, room=room)]},
+        "state_session_capacity": SESSIONS,
         "show_error": True,
         "ssr_mode": False,
         "run_history": False,

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
 
 WEB = Path(__file__).with_name("web")
 STYLE = WEB / "style.css"
@@ -13,9 +15,19 @@ STYLE = WEB / "style.css"
 MODULE = 'import(new URL("web/{}", location.origin + location.pathname.replace(/\\/?$/, "/")))'
 
 
-def routes() -> list[Mount]:
-    """The route that serves the modules; nothing else of this machine can be reached by it."""
-    return [Mount("/web", StaticFiles(directory=WEB))]
+def routes() -> list[Route]:
+    """The route that serves the modules; nothing else of this machine can be reached by it.
+
+    Starlette's StaticFiles finds nothing behind a proxy that takes a path away.
+    """
+    names = {path.name for path in WEB.iterdir()}
+
+    def serve(request: Request) -> FileResponse:
+        if (name := request.path_params["name"]) not in names:
+            raise HTTPException(404)
+        return FileResponse(WEB / name)
+
+    return [Route("/web/{name}", serve)]
 
 
 def call(module: str, function: str, *arguments: str) -> str:

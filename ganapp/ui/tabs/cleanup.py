@@ -21,12 +21,12 @@ from ganapp.ui.cleaner import Cleaned, Cleaner, Upload, upload
 from ganapp.ui.files import MAX_UPLOAD_MB, cached, cut
 from ganapp.ui.tab import Outlet, Page, Tab
 from ganapp.ui.turns import Superseded, Turns
+from ganapp.ui.work import LANES, CallerLeft
 
 LABELS = {"auto": "Automatic", "network": "Neural network", "pixel-art": "Pixel art", "lanczos": "Lanczos"}
 MADE = {"network": "cleaned by a neural network", "pixel-art": "by squares", "lanczos": "by Lanczos, nothing cleaned"}
 EXACT = "exact"
 SIZES = [("× 2", "2"), ("× 4", "4"), ("exact", EXACT)]
-LANES = 2
 SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp")
 NO_NETWORK = "There is no upscaling network among the models here: pixel art and Lanczos only."
 
@@ -211,7 +211,7 @@ class Handlers:
             in_turn = self.turns.begin(request.session_hash, arguments.real(moment, "moment", 0, math.inf))
             cleaned = self.cleaner.clean(file, asked, cut_out, passed)
             in_turn()
-        except Superseded:
+        except (Superseded, CallerLeft):
             return self.SKIPPED
         return (
             gr.update(elem_classes=["picture", cleaned.looks]),

@@ -60,8 +60,10 @@ export const player = ({ element, props, watch }) => {
 
   const tick = (now) => {
     if (!element.isConnected) return;
-    if (walk && playing && now - last >= 1000 / walk.fps - 2) {
-      last = now;
+    // A screen's frames come when they come: what one was late by counts for the next, or 24 a second would be 20.
+    const period = walk ? 1000 / walk.fps : 0;
+    if (walk && playing && now - last >= period) {
+      last = Math.max(last + period, now - period);
       show(advance());
     }
     requestAnimationFrame(tick);

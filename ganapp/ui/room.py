@@ -1,0 +1,95 @@
+"""The page's room for files: a temporary folder of its own, which stays within bounds and goes with the process."""
+
+import atexit
+import os
+import shutil
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+SETTING = "GRADIO_TEMP_DIR"  # where Gradio keeps what visitors send and get
+PREFIX = "ganapp-"
+OLDEST = 6 * 3600  # seconds
+MOST = 2 * 2**30  # bytes
+EVERY = 20  # seconds between two looks
+
+
+class Room:
+    """The files below `folder`, of which the oldest go once they are old or too many."""
+
+    def __init__(self, folder: Path, most: int = MOST, oldest: float = OLDEST) -> None:
+        self.folder, self.most, self.oldest = folder, most, oldest
+        self.used = 0  # bytes, when it was last looked at, and what was let in since
+
+    def full(self) -> bool:
+        """Whether what visitors send has to wait for the next look."""
+        return self.used > self.most
+
+    def sweep(self, now: float | None = None) -> None:
+        """Delete files older than `oldest`, and then the oldest until three quarters of `most` are left."""
+        now = time.time() if now is None else now
+        files = sorted(self._files(), reverse=True)  # the youngest first
+        used, room = 0, self.most
+        for changed, size, path in files:
+            if now - changed > self.oldest or used + size > room:
+                room = self.most * 3 // 4 if used + size > room else room
+                with suppress(OSError):
+                    path.unlink()
+                    path.parent.rmdir()  # if it was the last there
+            else:
+                used += size
+        self.used = used
+
+    def _files(self) -> list[tuple[float, int, Path]]:
+        """When it was last written or asked for, its bytes and its path, of each file."""
+        found = []
+        for place, _, names in os.walk(self.folder):
+            for name in names:
+                with suppress(OSError):
+                    about = os.lstat(os.path.join(place, name))
+                    found.append((about.st_mtime, about.st_size, Path(place, name)))
+        return found
+
+    def keep_within_bounds(self) -> None:
+        """Look every few seconds, for as long as the process lives."""
+
+        def watch() -> None:
+            while True:
+                time.sleep(EVERY)
+                with suppress(OSError):
+                    self.sweep()
+
+        threading.Thread(target=watch, daemon=True, name="room").start()
+
+
+def own_room() -> Room:
+    """A new folder for this process, in the one that SETTING names or among the system's temporary ones.
+
+    Gradio's usual one is shared by all programs of all users of a machine, and belongs to the first of them. Call this
+    before Gradio is imported.
+    """
+    within = os.environ.get(SETTING) or None
+    if within:
+        os.makedirs(within, exist_ok=True)
+    remove_abandoned(Path(within or tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=within)).resolve()
+    os.environ[SETTING] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Room(folder)
+
+
+def remove_abandoned(within: Path) -> None:
+    """Delete the folders of processes that were killed."""
+    if os.name != "posix":
+        return
+    for folder in within.glob(f"{PREFIX}*-*"):
+        number = folder.name.removeprefix(PREFIX).partition("-")[0]
+        with suppress(OSError, ValueError):
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                shutil.rmtree(folder, ignore_errors=True)

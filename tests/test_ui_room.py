@@ -1,0 +1,64 @@
+"""The page's temporary files stay within bounds, lie in a folder of their own, and go with the process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganapp.ui.room import PREFIX, SETTING, Room, remove_abandoned
+
+
+def put(folder: Path, name: str, size: int, changed: float) -> Path:
+    path = folder / name / "file.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(size))
+    os.utime(path, (changed, changed))
+    return path
+
+
+def test_old_files_go_and_their_folders_with_them(tmp_path: Path):
+    old, young = put(tmp_path, "old", 10, 1000), put(tmp_path, "young", 10, 2000)
+    room = Room(tmp_path, most=1000, oldest=500)
+    room.sweep(now=2100)
+    assert not old.parent.exists() and young.exists() and room.used == 10
+
+
+def test_of_too_many_the_oldest_go_until_there_is_some_room(tmp_path: Path):
+    files = [put(tmp_path, str(i), 30, 1000 + i) for i in range(10)]
+    room = Room(tmp_path, most=200, oldest=1e9)
+    assert not room.full()
+    room.used = 300
+    assert room.full()
+    room.sweep(now=2000)
+    assert [path.exists() for path in files] == [False] * 4 + [True] * 6 or sum(p.exists() for p in files) * 30 <= 200
+    assert files[-1].exists() and not files[0].exists()
+    assert room.used == 30 * sum(path.exists() for path in files) and not room.full()
+
+
+def test_a_folder_that_is_gone_is_no_error(tmp_path: Path):
+    Room(tmp_path / "gone").sweep()
+
+
+CODE = "from ganapp.ui.room import own_room; import os, sys; print(own_room().folder); sys.stdout.flush(); "
+
+
+@pytest.mark.parametrize("how", ["exits", "is killed"])
+def test_a_process_has_a_folder_of_its_own_which_goes_with_it(how: str, tmp_path: Path):
+    end = "" if how == "exits" else "os.kill(os.getpid(), 9)"
+    done = subprocess.run(
+        [sys.executable, "-c", CODE + end],
+        env={**os.environ, SETTING: str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    folder = Path(done.stdout.strip())
+    assert folder.parent == tmp_path.resolve() and folder.name.startswith(PREFIX)
+    assert folder.exists() == (how == "is killed")
+    own = tmp_path / f"{PREFIX}{os.getpid()}-x"
+    own.mkdir()
+    (tmp_path / f"{PREFIX}mine-x").mkdir()
+    if os.name == "posix":
+        remove_abandoned(tmp_path)
+        assert sorted(os.listdir(tmp_path)) == sorted([own.name, f"{PREFIX}mine-x"])
