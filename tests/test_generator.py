@@ -198,7 +198,7 @@ def broken(folder: Path, how: str) -> None:
         case "static batch":
             made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
         case "operator":
-            made.graph.node[0].op_type = "Flattest"
+            made.graph.node[0].input.append("nothing")
     if how in (
         "no spec",
         "not a spec",

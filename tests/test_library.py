@@ -1,5 +1,7 @@
+import os
 import re
 import shutil
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +73,7 @@ def test_a_bundle_that_breaks_on_opening_leaves_the_list(tmp_path: Path):
     write_bundle(tmp_path / "faces", FACES)
     write_bundle(tmp_path / "critters", CRITTERS)
     made = onnx.load(tmp_path / "critters" / SYNTHESIS)
-    made.graph.node[0].op_type = "Flattest"
+    made.graph.node[0].input.append("nothing")
     onnx.save(made, tmp_path / "critters" / SYNTHESIS)
     library = Library(tmp_path)
     assert library.default == "critters"
@@ -79,6 +81,56 @@ def test_a_bundle_that_breaks_on_opening_leaves_the_list(tmp_path: Path):
         with pytest.raises(BundleError, match="ONNX Runtime refuses it"):
             library.generator("critters")
     assert library.names() == ["faces"] and library.default == "faces"
+
+
+def test_a_bundle_that_fails_while_it_draws_is_given_up_by_name(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    write_bundle(tmp_path / "critters", CRITTERS)
+    library = Library(tmp_path)
+    generator = library.generator("critters")
+    generator._synthesis.run = lambda *_: (_ for _ in ()).throw(RuntimeError("node 7\nbroke"))
+    with pytest.raises(BundleError, match=r"synthesis\.onnx: fails to run \(node 7 broke\)"):
+        list(generator.generate([1]))
+    assert library.names() == ["faces"] and "synthesis.onnx" in library.broken["critters"]
+    with pytest.raises(BundleError, match="fails to run"):
+        library.generator("critters")
+    assert len(list(library.generator("faces").generate([1]))) == 1
+
+
+@pytest.mark.parametrize("operator", ["If", "Loop", "Scan", "ConstantOfShape", "com.evil.Add", "Add\n"])
+def test_operators_that_no_network_here_has_are_named_before_anything_is_opened(operator: str, tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    made = onnx.load(write_bundle(tmp_path / "critters", CRITTERS) / SYNTHESIS)
+    made.graph.node[1].domain, _, made.graph.node[1].op_type = operator.rpartition(".")
+    onnx.save(made, tmp_path / "critters" / SYNTHESIS)
+    library = Library(tmp_path)
+    assert library.names() == ["faces"]
+    assert f"has the operator '{operator.strip()}" in library.broken["critters"]
+
+
+def test_a_graph_in_a_graph_and_more_nodes_than_any_network_has_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made = onnx.load(write_bundle(tmp_path / "critters", CRITTERS) / SYNTHESIS)
+    inner = onnx.helper.make_graph([onnx.helper.make_node("Loop", ["a"], ["b"])], "inner", [], [])
+    made.graph.node[0].attribute.append(onnx.helper.make_attribute("body", inner))
+    onnx.save(made, tmp_path / "critters" / SYNTHESIS)
+    with pytest.raises(BundleError, match="'Loop'"):
+        Library(tmp_path)
+    write_bundle(tmp_path / "faces", FACES)
+    monkeypatch.setattr("ganapp.serve.onnxfile.MAX_NODES", 3)
+    with pytest.raises(BundleError, match="operators, more than 3"):
+        Library(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are text")
+def test_a_folder_whose_name_is_no_text_is_named_and_the_others_live(tmp_path: Path):
+    write_bundle(tmp_path / "faces", FACES)
+    write_bundle(tmp_path / os.fsdecode(b"ape\xff"), CRITTERS)
+    library = Library(tmp_path)
+    assert library.names() == ["faces"]
+    [(name, reason)] = library.broken.items()
+    assert "rename the folder" in reason and (name + reason).isprintable() and (name + reason).isascii()
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(library: Library):

@@ -1,9 +1,11 @@
 import logging
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import psutil
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from tiny_bundle import PLAIN
 from tiny_bundle import plain as plain_model
 
@@ -92,13 +94,13 @@ def test_a_session_runs(model: bytes):
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ort.SessionOptions, list]]:
     """The options and providers of the sessions opened from here on; those of CUDA are opened on the CPU."""
-    calls, honest = [], ort.InferenceSession
+    calls, honest = [], session.Graph
 
-    def opened(model: bytes, options: ort.SessionOptions, providers: list) -> ort.InferenceSession:
+    def opened(model: bytes, options: ort.SessionOptions, providers: list) -> session.Graph:
         calls.append((options, providers))
         return honest(model, options, providers=[CPU])
 
-    monkeypatch.setattr(ort, "InferenceSession", opened)
+    monkeypatch.setattr(session, "Graph", opened)
     return calls
 
 
@@ -167,3 +169,44 @@ def test_the_memory_of_large_requests_is_given_back(model: bytes):
     before = process.memory_info().rss
     largest = max(size(rows) for rows in (100_000, 200_000))
     assert process.memory_info().rss - before < 4 * largest
+
+
+def endless(model: bytes) -> bytes:
+    """The model's graph with a long chain of large products behind its images."""
+    made = onnx.load_model_from_string(model)
+    [images] = [node for node in made.graph.node if "images" in node.output]
+    images.output[0] = "real_images"
+    side = np.eye(1500, dtype=np.float32)
+    made.graph.initializer.append(numpy_helper.from_array(side, "side"))
+    made.graph.initializer.append(numpy_helper.from_array(np.zeros(2, np.int64), "first"))
+    made.graph.node.append(helper.make_node("Cast", ["z"], ["first_z"], to=TensorProto.FLOAT))
+    made.graph.node.append(helper.make_node("ReduceMean", ["first_z"], ["mean"], keepdims=0))
+    made.graph.node.append(helper.make_node("Mul", ["side", "mean"], ["p0"]))
+    for i in range(400):
+        made.graph.node.append(helper.make_node("MatMul", [f"p{i}", "side"], [f"p{i + 1}"]))
+    made.graph.node.append(helper.make_node("ReduceMean", ["p400"], ["end"], keepdims=0))
+    made.graph.node.append(helper.make_node("Cast", ["end"], ["nothing"], to=TensorProto.UINT8))
+    made.graph.node.append(helper.make_node("Add", ["real_images", "nothing"], ["images"]))
+    return made.SerializeToString()
+
+
+def test_a_run_that_takes_too_long_is_ended_and_told_and_the_next_one_is_not(
+    model: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    inputs = {"z": np.ones((1, 4), np.float32), "labels": np.zeros((1, 2), np.float32)}
+    slow, quick, told = open_session(endless(model), "slow.onnx", [CPU]), open_session(model, "quick", [CPU]), []
+    slow.on_failure = told.append
+    monkeypatch.setattr(session, "LONGEST_RUN", 0.2)
+    monkeypatch.setattr(session, "WATCH", session.Watch())
+    with pytest.raises(BundleError, match=r"slow\.onnx: took over 0\.2 seconds"):
+        run(slow, inputs)
+    assert len(told) == 1 and "slow.onnx" in told[0]
+    assert run(quick, inputs).dtype == np.uint8
+
+
+def test_a_graph_that_fails_is_named_in_a_sentence(model: bytes):
+    opened, told = open_session(model, "plain.onnx", [CPU]), []
+    opened.on_failure = told.append
+    with pytest.raises(BundleError, match=r"plain\.onnx: fails to run \(.*\); export the checkpoint again"):
+        run(opened, {"z": np.ones((1, 9), np.float32), "labels": np.zeros((1, 2), np.float32)})
+    assert len(told) == 1

@@ -227,7 +227,7 @@ def fix_the_size(made: onnx.ModelProto) -> None:
 
 
 def break_the_operator(made: onnx.ModelProto) -> None:
-    made.graph.node[3].op_type = "Reluctant"
+    made.graph.node[3].input.append("nothing")
 
 
 def drop_the_spec(made: onnx.ModelProto) -> None:

@@ -1,6 +1,6 @@
 """An opened generator: numpy in, uint8 images out, in chunks that keep memory flat."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import onnxruntime as ort
 from ganapp.contract import GENERATOR, MAPPING, SPEC_KEY, SYNTHESIS, BundleError, GeneratorSpec
 from ganapp.latents import noise_from_seed, z_from_seeds
 from ganapp.serve.onnxfile import read_model
-from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, open_session, run, run_for
+from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, Graph, open_session, run, run_for
 
 # Images at a time. A CPU gains next to nothing from more than one, and one by one a picture is the same to the byte
 # in whatever batch it is drawn; a GPU would wait for the next one most of the time.
@@ -24,10 +24,15 @@ Psi = float | Sequence[float] | np.ndarray  # [N], or one number for all rows
 class StyleGenerator:
     """A generator with a style space: a mapping graph (z, labels, psi -> ws) and a synthesis graph (ws -> images)."""
 
-    def __init__(self, spec: GeneratorSpec, mapping: ort.InferenceSession, synthesis: ort.InferenceSession) -> None:
+    def __init__(self, spec: GeneratorSpec, mapping: Graph, synthesis: Graph) -> None:
         self.spec = spec
         self._mapping = mapping
         self._synthesis = synthesis
+
+    def on_failure(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with the reason if one of the graphs fails to run."""
+        for session in (self._mapping, self._synthesis):
+            session.on_failure = tell
 
     def map(self, z: np.ndarray, labels: Labels = None, psi: Psi = 1.0) -> np.ndarray:
         """Styles float32 [N, num_ws, w_dim] of z [N, z_dim], truncated by psi [N], or by one psi for all rows.
@@ -79,9 +84,13 @@ class StyleGenerator:
 class PlainGenerator:
     """A generator without a style space: one graph from z and labels to images. It has no noise to seed."""
 
-    def __init__(self, spec: GeneratorSpec, session: ort.InferenceSession) -> None:
+    def __init__(self, spec: GeneratorSpec, session: Graph) -> None:
         self.spec = spec
         self._session = session
+
+    def on_failure(self, tell: Callable[[str], None]) -> None:
+        """As of StyleGenerator."""
+        self._session.on_failure = tell
 
     def stream_z(self, z: np.ndarray, labels: Labels = None, psi: Psi = 1.0) -> Iterator[np.ndarray]:
         """Images uint8 [H, W, C] of z [N, z_dim], one at a time. Raises ValueError as StyleGenerator.map.

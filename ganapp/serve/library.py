@@ -4,9 +4,10 @@ import logging
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from ganapp.contract import GENERATOR, MAPPING, SYNTHESIS, UPSCALER, BundleError, GeneratorSpec, UpscalerSpec
+from ganapp.folders import printable
 from ganapp.serve.generator import Generator, open_generator, read_spec
 from ganapp.serve.upscaler import Upscaler, open_upscaler, read_upscaler_spec
 
@@ -15,8 +16,15 @@ log = logging.getLogger(__name__)
 FAVOURITE = "critters"  # shown first where it is there
 FAVOURITE_UPSCALERS = "cleanup"  # upscalers whose names begin with this are used before others of their scale
 
+
+class Served(Protocol):
+    """A model that tells when it fails."""
+
+    def on_failure(self, tell: Callable[[str], None]) -> None: ...
+
+
 Spec = TypeVar("Spec")
-Model = TypeVar("Model")
+Model = TypeVar("Model", bound=Served)
 
 
 class Shelf(Generic[Spec, Model]):
@@ -36,6 +44,8 @@ class Shelf(Generic[Spec, Model]):
     def add(self, folder: Path, root: Path) -> None:
         """Take in the model of this kind that `folder` holds, if any; one that cannot be used is logged."""
         try:
+            if not folder.name.isprintable():
+                raise BundleError(f"{folder}: has a name that is no text; rename the folder")
             if not folder.is_dir() or not any((folder / n).exists() or (folder / n).is_symlink() for n in self._files):
                 return
             if not folder.resolve().is_relative_to(root.resolve()):
@@ -61,13 +71,18 @@ class Shelf(Generic[Spec, Model]):
         with self._locks[name]:  # one thread opens it, the others wait for that and not for other models
             if name not in self._opened:
                 try:
-                    self._opened[name] = self._open_folder(folder)
+                    opened = self._open_folder(folder)
+                    opened.on_failure(lambda reason: self._give_up(name, reason))
+                    self._opened[name] = opened
                 except BundleError as error:
                     self._give_up(name, str(error))
                     raise
             return self._opened[name]
 
     def _give_up(self, name: str, reason: str) -> None:
+        name, reason = printable(name), printable(reason)
+        if name in self.broken:
+            return
         log.warning("%s", reason)
         self.broken[name] = reason
         # A new dict, since another thread may be walking the old one.

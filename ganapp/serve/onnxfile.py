@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganapp.contract import BundleError
+from ganapp.folders import printable
 
 MAX_BYTES = 200 * 2**20
 MAX_DEPTH = 32  # of graphs in attributes of nodes of graphs; exporters write two or three
@@ -26,8 +27,24 @@ CHILDREN = {
     TRAINING: {1: GRAPH, 2: GRAPH},
     TENSOR: {},
 }
+OPERATORS = {  # what the networks of this project are made of, and their like: pure, and without subgraphs
+    "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant", "Conv",
+    "ConvInteger", "ConvTranspose", "Cos", "DepthToSpace", "DequantizeLinear", "Div", "DynamicQuantizeLinear", "Einsum",
+    "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Gelu", "Gemm",
+    "GlobalAveragePool", "Greater", "GreaterOrEqual", "GroupNormalization", "HardSigmoid", "HardSwish", "Identity",
+    "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax", "MatMul",
+    "MatMulInteger", "Max", "MaxPool", "Mean", "Min", "Mod", "Mul", "Neg", "Not", "Or", "PRelu", "Pad", "Pow",
+    "QLinearConv", "QLinearMatMul", "QuantizeLinear", "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin",
+    "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Resize", "Round", "Selu", "Shape", "Sigmoid", "Sign", "Sin",
+    "Slice", "Softmax", "Softplus", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile",
+    "Transpose", "Trilu", "Unsqueeze", "Upsample", "Where",
+}  # fmt: skip
+DOMAINS = {"", "ai.onnx"}
+MAX_NODES = 20_000
+
 METADATA = 14  # of a model: repeated {1: key, 2: value}
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of a tensor
+OPERATOR, DOMAIN = 4, 7  # of a node
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -36,7 +53,8 @@ def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
     """The whole file and its metadata by key.
 
     Raises BundleError that says, without the file's name, what is wrong with it and what to do: it is too large, cannot
-    be read, is not a plain file, is a Git LFS pointer, is damaged, or keeps tensors in other files.
+    be read, is not a plain file, is a Git LFS pointer, is damaged, keeps tensors in other files, or has operators that
+    no network here has: loops and branches could run without end.
     """
     try:
         if not path.is_file() or not _at_home(path):
@@ -50,9 +68,11 @@ def read_model(path: Path) -> tuple[bytes, dict[str, str]]:
         raise BundleError("is a Git LFS pointer, not the model; run `git lfs pull`")
     metadata: dict[str, str] = {}
     try:
-        _walk(memoryview(data), MODEL, metadata, 0)
+        nodes = _walk(memoryview(data), MODEL, metadata, 0)
     except (IndexError, UnicodeDecodeError):
         raise BundleError("is not a whole ONNX file; copy it again or export the checkpoint again") from None
+    if nodes > MAX_NODES:
+        raise BundleError(f"has {nodes:,} operators, more than {MAX_NODES:,}; export a smaller model")
     if not data:
         raise BundleError("is empty; copy it again or export the checkpoint again")
     return data, metadata
@@ -68,9 +88,11 @@ def _at_home(path: Path) -> bool:
     return any(target.is_relative_to(home) for home in homes)
 
 
-def _walk(message: memoryview, kind: int, metadata: dict[str, str], depth: int) -> None:
+def _walk(message: memoryview, kind: int, metadata: dict[str, str], depth: int) -> int:
+    """Check a message of this kind, and gather the metadata; how many nodes are in it."""
     if depth > MAX_DEPTH:
         raise IndexError("nested too deeply")
+    nodes, operator, domain = int(kind == NODE), "", ""
     for number, value in _fields(message):
         if kind == TENSOR and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)):
             raise BundleError("keeps its weights in another file; export with external_data=False")
@@ -79,8 +101,16 @@ def _walk(message: memoryview, kind: int, metadata: dict[str, str], depth: int) 
         if kind == MODEL and number == METADATA:
             entry = {key: text for key, text in _fields(value) if isinstance(text, memoryview)}
             metadata[bytes(entry.get(1, b"")).decode()] = bytes(entry.get(2, b"")).decode()
+        elif kind == NODE and number == OPERATOR:
+            operator = bytes(value).decode()
+        elif kind == NODE and number == DOMAIN:
+            domain = bytes(value).decode()
         elif number in CHILDREN[kind]:
-            _walk(value, CHILDREN[kind][number], metadata, depth + 1)
+            nodes += _walk(value, CHILDREN[kind][number], metadata, depth + 1)
+    if kind == NODE and (operator not in OPERATORS or domain not in DOMAINS):
+        named = printable(f"{domain}.{operator}" if domain else operator)[:60]
+        raise BundleError(f"has the operator {named!r}, which no network here has; export the checkpoint again")
+    return nodes
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

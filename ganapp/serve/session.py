@@ -7,6 +7,8 @@ import io
 import logging
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import onnxruntime as ort
@@ -26,8 +28,16 @@ CUDA_OPTIONS = {
 # requests, which Python cannot turn off, and twenty pictures with pauses would take 1.1 seconds of CPU time, not 0.1.
 SESSION_THREADS = 4
 
-ERRORS_ONLY = 3
+LONGEST_RUN = 60.0  # seconds of one run; the slowest honest one, an upscaler's tile, takes two
+
 FATAL_ONLY = 4
+
+
+class Graph(ort.InferenceSession):
+    """A session of ONNX Runtime with the name of its file; who serves it may ask to be told, once, that it fails."""
+
+    name = "a graph"
+    on_failure: Callable[[str], None] | None = None
 
 
 @functools.cache
@@ -56,7 +66,7 @@ def wanted_providers() -> list[str]:
 
 def open_session(
     model: bytes, name: str, wanted: list[str] | None = None, most_threads: int = SESSION_THREADS
-) -> ort.InferenceSession:
+) -> Graph:
     """A session on the first of the `wanted` providers that comes up; `name` is for messages.
 
     Logs a warning when that is not the first one. Raises BundleError when ONNX Runtime refuses the model.
@@ -71,29 +81,76 @@ def open_session(
         _preload_cuda()
     providers = [(CUDA, CUDA_OPTIONS) if provider == CUDA else provider for provider in wanted]
     try:
-        session = ort.InferenceSession(model, options, providers=providers)
+        session = Graph(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
         reason = " ".join(str(error).split())[:200]
         raise BundleError(f"ONNX Runtime refuses it ({reason}); export the checkpoint again") from None
+    session.name = name
     if session.get_providers()[0] != wanted[0]:  # a missing CUDA library is not an error to ONNX Runtime
         log.warning("%s runs on %s, not on %s as wanted", name, session.get_providers()[0], wanted[0])
     return session
 
 
 def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """The session's first output; no other is asked for. Safe from many threads; memory is given back afterwards."""
+    """The session's first output; no other is asked for. Safe from many threads; memory is given back afterwards.
+
+    Raises BundleError when the graph fails, or takes over LONGEST_RUN seconds; whoever serves it is told.
+    """
     return run_for(session, inputs, [session.get_outputs()[0].name])[0]
 
 
 def run_for(session: ort.InferenceSession, inputs: dict[str, np.ndarray], outputs: list[str]) -> list[np.ndarray]:
     """As `run`, the outputs of these names."""
-    return session.run(outputs, inputs, _run_options(session.get_providers()[0]))
+    options = _run_options(session.get_providers()[0])
+    try:
+        with WATCH.over(options):
+            return session.run(outputs, inputs, options)
+    except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
+        said = " ".join(str(error).split())[:200]
+        why = f"took over {LONGEST_RUN:g} seconds" if options.terminate else f"fails to run ({said})"
+        reason = f"{getattr(session, 'name', 'a graph')}: {why}; export the checkpoint again"
+        if (tell := getattr(session, "on_failure", None)) and "allocate" not in said:  # of memory others have a part
+            tell(reason)
+        raise BundleError(reason) from None
 
 
-@functools.cache
+class Watch:
+    """Ends runs that take too long; one thread looks after all of them."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, tuple[float, ort.RunOptions]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def over(self, options: ort.RunOptions) -> Iterator[None]:
+        """A run with these options of its own goes on inside."""
+        with self._lock:
+            self._until[id(options)] = time.monotonic() + LONGEST_RUN, options
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, daemon=True, name="watch")
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._until[id(options)]
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(min(1.0, LONGEST_RUN / 4))
+            with self._lock:
+                for until, options in self._until.values():
+                    if time.monotonic() > until:
+                        options.terminate = True
+
+
+WATCH = Watch()
+
+
 def _run_options(provider: str) -> ort.RunOptions:
     options = ort.RunOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = FATAL_ONLY  # what goes wrong is raised
     if provider == CPU:  # else the arena keeps the largest request's memory for ever
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options

@@ -10,7 +10,7 @@ import onnxruntime as ort
 from ganapp.contract import SPEC_KEY, UPSCALER, BundleError, UpscalerSpec
 from ganapp.pictures.alpha import bleed
 from ganapp.serve.onnxfile import read_model
-from ganapp.serve.session import open_session, run
+from ganapp.serve.session import Graph, open_session, run
 
 # Pixels a side of what a tile adds to the result. A run then takes 240 MB; at 128 it takes 80, but a picture of
 # 256 pixels, which is one tile here, would be four that overlap by half, and take a third longer.
@@ -67,9 +67,13 @@ def tiles(length: int, radius: int) -> list[Tile]:
 class Upscaler:
     """An upscaler: one graph that enlarges RGB pictures by `spec.scale`. Safe from many threads."""
 
-    def __init__(self, spec: UpscalerSpec, session: ort.InferenceSession) -> None:
+    def __init__(self, spec: UpscalerSpec, session: Graph) -> None:
         self.spec = spec
         self._session = session
+
+    def on_failure(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with the reason if the graph fails to run."""
+        self._session.on_failure = tell
 
     def enlarge(self, image: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """The image uint8 [H, W, C], C 3 or 4, enlarged to uint8 [H * scale, W * scale, C], zeros where alpha is 0.
