@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import signal
 import socket
 import sys
 import tempfile
@@ -42,9 +41,11 @@ class AppConfig:
 def main(config: AppConfig) -> int:
     """Serve until interrupted; the exit code is 2 where that cannot begin."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, without files left behind
     from ganapp.contract import BundleError
     from ganapp.serve.library import Library
+    from ganapp.signals import end_as_ctrl_c
+
+    end_as_ctrl_c()  # and leaves no files behind
 
     host = config.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     # Taken out of the environment: gradio reads it too, and fails when it is imported if that is no number.

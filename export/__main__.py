@@ -12,6 +12,7 @@ from export.bundle import export_bundle
 from export.precision import Taken
 from export.upscaler import export_upscaler, is_upscaler
 from ganapp.files import held
+from ganapp.signals import end_as_ctrl_c
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ExportArgs:
 def main() -> int:
     """Export; 0 when the bundle is published, 2 when it cannot be, 130 when interrupted."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    end_as_ctrl_c()
     args = tyro.cli(ExportArgs, prog="python -m export")
     try:
         with held(args.out, "export"):
@@ -43,6 +45,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print(f"interrupted: {args.out} is as it was before", file=sys.stderr)
         return 130
     print(f"{args.out}: {taken}")
     return 0

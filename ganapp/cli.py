@@ -6,35 +6,42 @@ import logging
 import sys
 from dataclasses import dataclass
 
+from ganapp.signals import end_as_ctrl_c
+
 
 @dataclass(frozen=True)
 class Command:
     """A command: `run` names a function of (prog, args) as "module:function".
 
-    What it returns is the exit code, if anything. Only the command that is asked for is imported, as torch takes
-    seconds.
+    `kept` says what is left where it is interrupted. What it returns is the exit code, if anything. Only the command
+    that is asked for is imported, as torch takes seconds.
     """
 
     run: str
     does: str
     example: str
+    kept: str = "nothing was written"
 
 
+GOES_ON = "--resume goes on from the last checkpoint, if there is one"
 COMMANDS = {
     "prepare": Command(
         "ganapp.data.command:run",
         "make a dataset of any folder or zip of pictures",
         "prepare ~/my-apes datasets/apes --resolution 64",
+        "OUT is as it was before",
     ),
     "train": Command(
         "ganapp.train.gan.command:run",
         "train a GAN on a dataset",
         "train datasets/apes --out runs/apes --kimg 1000",
+        GOES_ON,
     ),
     "sample": Command(
         "ganapp.draw.command:run_sample",
         "draw pictures, one for each seed",
         "sample critters out/ --seeds 0-63 --labels body_color=lime",
+        "the pictures that were drawn are there; --overwrite draws them again",
     ),
     "mix": Command(
         "ganapp.draw.command:run_mix",
@@ -50,6 +57,7 @@ COMMANDS = {
         "ganapp.draw.upscale_command:run",
         "enlarge and clean pictures",
         "upscale samples/ large/ --size 631 --corners 12",
+        "the pictures that were made are there, and the same command makes the others",
     ),
     "metrics": Command(
         "ganapp.metrics.command:run",
@@ -60,6 +68,7 @@ COMMANDS = {
         "ganapp.train.upscaler.command:run",
         "train an upscaler on clean pictures",
         "train-upscaler datasets/art --out runs/x2 --kimg 100",
+        GOES_ON,
     ),
     "metrics-upscaler": Command(
         "ganapp.metrics.upscaler_command:run",
@@ -70,6 +79,7 @@ COMMANDS = {
         "export.space:run",
         "make a folder to push to a Hugging Face Space",
         "space space/ --models critters cleanup-x2",
+        "the folder may be half made, and the same command makes it anew",
     ),
     "bench": Command(
         "export.bench:run",
@@ -88,6 +98,7 @@ def main() -> int:
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("ganapp").setLevel(logging.INFO)
+    end_as_ctrl_c()
     name = parse(sys.argv[1:2])
     module, function = COMMANDS[name].run.split(":")
     try:
@@ -96,6 +107,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print(f"interrupted: {COMMANDS[name].kept}", file=sys.stderr)
         return 130
 
 

@@ -1,8 +1,10 @@
 import importlib
+import signal
+import sys
 
 import pytest
 
-from ganapp.cli import COMMANDS, RENAMED, parse, table
+from ganapp.cli import COMMANDS, RENAMED, main, parse, table
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -34,3 +36,23 @@ def test_an_unknown_command_is_answered_with_those_that_there_are(capsys: pytest
         parse(["paint"])
     assert left.value.code == 2
     assert "there is no command 'paint'" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_ended_says_what_is_kept(
+    name: str, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    module, function = COMMANDS[name].run.split(":")
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr(sys, "argv", ["ganapp", name])
+    monkeypatch.setattr(importlib.import_module(module), function, lambda *_: signal.raise_signal(number))
+    try:
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        assert main() == 130
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert capsys.readouterr().err == f"interrupted: {COMMANDS[name].kept}\n"

@@ -1,7 +1,5 @@
 """A prepared folder in memory, its pictures in a file where they are more: uint8, with labels as one-hot blocks."""
 
-import csv
-import json
 import logging
 import math
 import os
@@ -15,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from ganapp.contract import MAX_APART, MAX_EXAMPLES
+from ganapp.data.prepared import read_picture, read_prepared
 from ganapp.models.device import sent
 from ganapp.pictures.alpha import premultiply
 
@@ -28,7 +26,6 @@ log = logging.getLogger(__name__)
 MOST_MEMORY = 1 / 2  # of what is free, which all pictures may take
 NEAR = 1 / 4  # of a GPU's free memory, which all pictures may take
 EXPECTED = 10.0  # pictures that chance would give; that there are none has then a chance of 1 in 22,000
-FACTS = {"name", "resolution", "channels", "attributes", "pixel_size", "licence", "statement"}
 
 
 @dataclass(frozen=True)
@@ -117,18 +114,7 @@ def load_dataset(folder: Path) -> Dataset:
 
     Raises ValueError that names the file when the folder, its metadata or a picture is missing or wrong.
     """
-    try:
-        facts = json.loads((folder / "dataset.json").read_text("utf-8"))
-        with (folder / "metadata.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError as error:
-        raise ValueError(f"{error.filename}: missing; make the dataset with `python -m ganapp prepare`") from None
-    except ValueError:
-        raise ValueError(f"{folder}/dataset.json is not JSON; prepare the dataset again") from None
-    if not rows:
-        raise ValueError(f"{folder}/metadata.csv: no pictures; prepare the dataset again")
-    if missing := FACTS - facts.keys():
-        raise ValueError(f"{folder}/dataset.json: no {', '.join(sorted(missing))}; prepare the dataset again")
+    facts, rows = read_prepared(folder)
     attributes = {name: tuple(values) for name, values in facts["attributes"].items()}
     R, C = facts["resolution"], facts["channels"]
     pictures = (
@@ -194,11 +180,5 @@ def encode_labels(rows: list[dict[str, str]], attributes: dict[str, tuple[str, .
 
 
 def _read(path: Path, resolution: int, channels: int) -> np.ndarray:
-    try:
-        with Image.open(path) as file:
-            image = np.asarray(file.convert("RGBA" if channels == 4 else "RGB"))
-    except OSError as error:
-        raise ValueError(f"{path}: {error}; prepare the dataset again") from None
-    if image.shape[:2] != (resolution, resolution):
-        raise ValueError(f"{path}: {image.shape[1]}x{image.shape[0]}, not {resolution}x{resolution}; prepare it again")
+    image = read_picture(path, resolution, channels)
     return np.rint(premultiply(image)).astype(np.uint8) if channels == 4 else image

@@ -58,8 +58,18 @@ def _check_ours(path: Path) -> None:
         raise PrepareError(f"{path}: is there already and was not made by prepare; choose another place or remove it")
     known = (RECORD, f".{RECORD}.part", RECORD + ".part", METADATA, ".DS_Store")
     strange = [name for name in names if name not in known and not name.isdecimal()]
+    for part in (path / name for name in names if name.isdecimal()):
+        others = (each for each in (os.scandir(part) if part.is_dir() and not part.is_symlink() else ()))
+        strange += [f"{part.name}/{each.name}" for each in others if not is_made(each)]
     if strange:
         raise PrepareError(f"{path}: holds what prepare did not make ({printable(strange[0])}); move it away")
+
+
+def is_made(entry: os.DirEntry) -> bool:
+    """Whether a file in a folder of pictures has such a name as prepare gives."""
+    stem, _, suffix = entry.name.removeprefix(".").partition(".")
+    ours = stem.isdecimal() and suffix in ("png", "png.part") and entry.is_file(follow_symlinks=False)
+    return ours or entry.name == ".DS_Store"
 
 
 def _discard(path: Path) -> None:

@@ -18,6 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ganapp.contract import CHECKPOINT
 from ganapp.data.dataset import Dataset
 from ganapp.files import is_full
+from ganapp.signals import stop_requested
 from ganapp.train.gan.augment import MAX_P, overfitting
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint, save_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
@@ -27,7 +28,6 @@ from ganapp.train.gan.report import RunAbout
 from ganapp.train.gan.step import Batch, Losses, TrainState, train_step
 from ganapp.train.pace import METER, crossed, duration
 from ganapp.train.resume import kept
-from ganapp.train.signals import stop_requested
 
 if TYPE_CHECKING:
     from ganapp.train.gan.quality import Judge

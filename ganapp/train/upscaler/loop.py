@@ -18,12 +18,12 @@ from ganapp.data.feed import Recipe, batches
 from ganapp.metrics.likeness import psnr
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.pictures.resize import resize, upscale_nearest
+from ganapp.signals import stop_requested
 from ganapp.train.board import Board
 from ganapp.train.checkpoint import write_tensors
 from ganapp.train.log import Log
 from ganapp.train.pace import METER, crossed, duration
 from ganapp.train.resume import kept
-from ganapp.train.signals import stop_requested
 from ganapp.train.upscaler.checkpoint import UpscalerFacts
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.step import UpscalerState, to_x, train_step

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop."""
+"""Signals that ask a command to end."""
 
 import os
 import signal
@@ -7,6 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+
+
+def end_as_ctrl_c() -> None:
+    """From now on a termination signal or a hangup ends the process as Ctrl-C does, so that it can clear up.
+
+    One that is ignored, as under nohup, stays so.
+    """
+    for each in (signal.SIGTERM, HANGUP):
+        if each is not None and signal.getsignal(each) == signal.SIG_DFL:
+            signal.signal(each, signal.default_int_handler)
 
 
 def leave_terminal() -> None:
