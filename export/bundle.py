@@ -180,6 +180,7 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
         palette=drawn.count if drawn else 0,
         supersample=drawn.supersample if drawn else 1,
         plane_scale=drawn.enlarged // drawn.supersample if drawn else 1,
+        overlays=drawn.overlays if drawn else 0,
     )
 
 

@@ -149,9 +149,11 @@ def use(spec: GeneratorSpec) -> str:
     images = f"`images`,\nuint8 [N, {spec.resolution}, {spec.resolution}, {spec.channels}]."
     noise = f" and `noise` [N, {spec.noise_dim}]" if spec.noise_dim else ""
     ws = f"`ws` [N, {spec.num_ws}, {spec.w_dim}]"
+    columns = 4 if spec.overlays else 3
     painted = (
         f" It also gives `planes` [N, {spec.num_planes}, {spec.plane_side}, {spec.plane_side}]\n"
-        f"and `colours` [N, {spec.palette}, 3], from which the picture can be drawn at any size."
+        f"and `colours` [N, {spec.palette + spec.overlays}, {columns}], "
+        "from which the picture can be drawn at any size."
     )
     painted = painted if spec.palette else ""
     if not spec.num_ws:

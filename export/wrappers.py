@@ -138,9 +138,8 @@ class UnlabelledPlainGraph(PlainGraph):
 
 def painted(palette: nn.Module, planes: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Images, planes and colours, as the contract has them, of what a network gives to its palette."""
-    painted, alpha = planes[:, : palette.count] * palette.SHARPNESS, planes[:, palette.count :]
-    scaled = torch.cat([painted, alpha], 1) * palette.steepness
-    return to_bytes(palette(planes, w)), scaled, palette.mixed_from(w).transpose(1, 2)
+    scaled = torch.cat(palette.steep(planes), 1)
+    return to_bytes(palette(planes, w)), scaled, palette.all_colours(w)
 
 
 def to_bytes(logits: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ READABLE = (1, 2)  # in version 1 a mapping graph takes one psi [1] for all rows
 
 MAPPING = "mapping.onnx"  # z [N, z_dim], labels [N, num_labels], psi [N] -> ws [N, num_ws, w_dim]
 SYNTHESIS = "synthesis.onnx"  # ws [N, num_ws, w_dim], noise [N, noise_dim] -> images uint8 [N, H, W, C]
-# ... and, of a model with a palette of K colours, planes [N, K or K + 1, h, w], colours [N, K, 3]
+# ... and, of a model with a palette of K colours and V overlays, planes [N, K + V (+ 1), h, w] and colours
+# [N, K, 3] or, with overlays, [N, K + V, 4]
 GENERATOR = "generator.onnx"  # z [N, z_dim], labels [N, num_labels] -> the same, of a model without a style space
 UPSCALER = "upscaler.onnx"  # images uint8 [N, H, W, 3] -> enlarged uint8 [N, H * scale, W * scale, 3]
 CARD = "README.md"
@@ -25,6 +26,7 @@ MAX_ATTRIBUTES = 64
 MAX_COLOURS = 256
 MAX_SUPERSAMPLE = 4
 MAX_PLANE_SCALE = 4
+MAX_OVERLAYS = 4
 MAX_EXAMPLES = 256
 MAX_APART = 1024
 FEWEST = 8  # examples to take from: fewer would make the pictures of a narrow choice all alike
@@ -52,9 +54,11 @@ class GeneratorSpec:
     statement, kimg, architecture.
 
     With `palette` K above 0, the graph of `images` also gives `planes` and `colours` (0 to 1). A softmax over the first
-    K planes says how much of each colour shows where; the plane after them, with 4 channels, is the logit of alpha. A
-    plane's side is the resolution divided by `plane_scale`. `images` is what the planes show when they are enlarged
-    bilinearly by `plane_scale` * `supersample` and the picture is reduced by area, by `supersample`.
+    K planes says how much of each colour shows where. With `overlays` V, one over the next V planes and a plane of
+    zeros says where each overlay lies on that, and the last column of `colours` is their opacity. The last plane, with
+    4 channels, is the logit of alpha. A plane's side is the resolution divided by `plane_scale`. `images` is what the
+    planes show when they are enlarged bilinearly by `plane_scale` * `supersample` and the picture is reduced by area,
+    by `supersample`.
     `examples` are the labels of up to MAX_EXAMPLES training pictures, a value's number for each attribute, -1 where
     unknown: what a request leaves open is taken from one of them.
     `measured` holds what export found out. `noise`: the most that another noise seed changes, in grey levels.
@@ -77,6 +81,7 @@ class GeneratorSpec:
     palette: int = 0
     supersample: int = 1
     plane_scale: int = 1
+    overlays: int = 0
     examples: tuple[tuple[int, ...], ...] = ()
     psi: float = 1.0
     measured: dict[str, Any] = field(default_factory=dict)
@@ -85,7 +90,7 @@ class GeneratorSpec:
     @property
     def num_planes(self) -> int:
         """How many planes a palette is painted with, alpha's among them; 0 without a palette."""
-        return self.palette + self.channels - 3 if self.palette else 0
+        return self.palette + self.overlays + self.channels - 3 if self.palette else 0
 
     @property
     def plane_side(self) -> int:
@@ -179,6 +184,7 @@ class GeneratorSpec:
         _whole(values, "palette", 0, MAX_COLOURS)
         _whole(values, "supersample", 1, MAX_SUPERSAMPLE)
         _whole(values, "plane_scale", 1, MAX_PLANE_SCALE)
+        _whole(values, "overlays", 0, MAX_OVERLAYS if values.get("palette") else 0)
         divides = values["resolution"] % values.get("plane_scale", 1) == 0
         _need(values, "plane_scale", divides, "a divisor of the resolution")
         wanted = f"an object of lists of different strings, none of them {ANY!r}"

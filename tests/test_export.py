@@ -26,6 +26,7 @@ from ganapp.contract import CHECKPOINT, MAPPING, SYNTHESIS
 from ganapp.latents import z_from_seeds
 from ganapp.metrics.truncation import best
 from ganapp.pictures.alpha import unpremultiply
+from ganapp.pictures.planes import without_overlays
 from ganapp.serve import session
 from ganapp.serve.generator import open_generator
 from ganapp.serve.library import Library
@@ -127,14 +128,18 @@ def test_the_planes_and_colours_of_a_palette_draw_its_images(name: str, shapes: 
     images = np.stack(list(served.generate(range(3))))
     z = z_from_seeds(range(3), spec.z_dim)
     pairs = list(served.paint_z(z) if name == "fastgan" else served.paint(served.map(z)))
+    overlays = 2 if name in ("stylegan2-supersampled", "coarse") else 0
+    assert spec.overlays == overlays and pairs[0][1].shape == (6 + overlays, 4 if overlays else 3)
+    assert pairs[0][0].shape == (7 + overlays, *[16 // spec.plane_scale] * 2)
+    pairs = [without_overlays(*pair, overlays) for pair in pairs]
     planes, colours = (np.stack(parts) for parts in zip(*pairs, strict=True))
-    assert planes.shape == (3, 7, *[16 // spec.plane_scale] * 2) and colours.shape == (3, 6, 3)
+    count = colours.shape[1]
     enlarged = factor * spec.plane_scale
     if enlarged > 1:
         planes = F.interpolate(torch.from_numpy(planes), scale_factor=float(enlarged), mode="bilinear").numpy()
-    shares = np.exp(planes[:, :6] - planes[:, :6].max(1, keepdims=True))
+    shares = np.exp(planes[:, :count] - planes[:, :count].max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
-    alpha = 1 / (1 + np.exp(-planes[:, 6:]))  # [N, 1, H, W]
+    alpha = 1 / (1 + np.exp(-planes[:, count:]))  # [N, 1, H, W]
     x = np.concatenate([np.einsum("nkhw,nkc->nchw", shares, colours) * alpha, alpha], 1)
     x = x.reshape(3, 4, 16, factor, 16, factor).mean((3, 5)).transpose(0, 2, 3, 1)
     assert visible_difference(unpremultiply((x * 255).astype(np.float32)), images) <= 1

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,8 @@ from tiny_run import NETWORK
 from ganapp.models.layers import minibatch_stddev, to_picture
 from ganapp.models.palette import Palette, for_showing
 from ganapp.models.stylegan2 import Discriminator, Generator, ModulatedConv, StyleGAN2Config
+from ganapp.pictures.planes import draw_planes, without_overlays
+from ganapp.train.gan.recorder import to_images
 
 SIZES = [2, 2]
 
@@ -200,6 +203,51 @@ def test_for_showing_nothing_changes_where_a_network_learnt_with_soft_edges_or_a
     assert torch.equal(for_showing(palette)(planes, w), before)
 
 
+@pytest.mark.parametrize("overlays", [1, 3])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_overlays_shade_what_is_below_as_much_as_their_opacity_says(overlays: int, channels: int):
+    palette, planes, w = (
+        Palette(4, 5, overlays=overlays),
+        torch.randn(2, 5 + overlays + channels - 3, 8, 8),
+        torch.randn(2, 4),
+    )
+    found = torch.sigmoid(palette(planes, w))
+    planes[:, 5 : 5 + overlays] = -100
+    plain = torch.sigmoid(palette(planes, w))
+    laid, opacity = palette.overlaid(w)
+    assert (opacity > 0).all() and (opacity < 1).all() and (opacity.mean() - 0.25).abs() < 0.2
+    assert laid[:, 0].mean() > 0.5 > laid[:, 1:2].nan_to_num().mean() or overlays == 1
+    planes[:, 5] = 100  # the first lies everywhere
+    wanted = plain[:, :3] * (1 - opacity[:, 0, None, None, None]) + (laid[:, 0] * opacity[:, :1])[:, :, None, None]
+    assert torch.allclose(torch.sigmoid(palette(planes, w))[:, :3], wanted, atol=1e-4)
+    assert not torch.allclose(found[:, :3], plain[:, :3], atol=0.01) and torch.equal(found[:, 3:], plain[:, 3:])
+    bare = Palette(4, 5)
+    bare.load_state_dict(palette.state_dict(), strict=False)
+    assert torch.allclose(
+        plain, torch.sigmoid(bare(torch.cat([planes[:, :5], planes[:, 5 + overlays :]], 1), w)), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("overlays", [0, 2])
+def test_the_renderer_paints_what_the_network_paints(overlays: int):
+    palette, w = Palette(4, 5, overlays=overlays), torch.randn(1, 4)
+    planes = torch.randn(1, 6 + overlays, 16, 16)
+    with torch.no_grad():
+        wanted = to_images(to_picture(palette(planes, w)))[0]
+        scaled, colours = torch.cat(palette.steep(planes), 1)[0].numpy(), palette.all_colours(w)[0].numpy()
+    assert (
+        np.abs(draw_planes(scaled, colours, 16, overlays=overlays).astype(int) - wanted)[wanted[..., 3] > 8].max() <= 2
+    )
+    same = draw_planes(*without_overlays(scaled, colours, overlays), 48)
+    assert np.abs(draw_planes(scaled, colours, 48, overlays=overlays).astype(int) - same).max() <= 1
+
+
+def test_overlays_need_a_palette_and_are_few():
+    for wrong in ({"palette": 0, "overlays": 1}, {"palette": 3, "overlays": 5}, {"palette": 3, "overlays": -1}):
+        with pytest.raises(ValueError, match="overlays"):
+            StyleGAN2Config(**wrong)
+
+
 @pytest.mark.parametrize("plane_scale", [1, 2, 4])
 def test_a_generator_of_coarser_planes_stops_at_their_side_and_the_judge_sees_the_whole_picture(plane_scale: int):
     cfg = replace(NETWORK, palette=3, noise=False, plane_scale=plane_scale)
@@ -268,8 +316,8 @@ def test_every_size_that_is_chosen_shapes_the_networks(name: str):
 
 
 def test_every_setting_of_the_network_has_a_test_here():
-    """Of `supersample` and `plane_scale` above, and of `mapping_lr` below."""
-    assert SHAPES.keys() | {"supersample", "plane_scale", "mapping_lr"} == {
+    """Of `supersample`, `plane_scale` and `overlays` above, and of `mapping_lr` below."""
+    assert SHAPES.keys() | {"supersample", "plane_scale", "overlays", "mapping_lr"} == {
         field.name for field in fields(StyleGAN2Config)
     }
 

@@ -192,3 +192,13 @@ def test_a_record_cannot_leave_its_metadata():
 
 def test_the_same_planes_give_the_same_text():
     assert svg(smooth(5, 4), COLOURS) == svg(smooth(5, 4), COLOURS)
+
+
+def test_an_overlay_is_a_shade_of_what_it_lies_on():
+    disc = (np.hypot(*(np.indices((64, 64)) - 31.5)) < 20) * 2.0 - 1
+    planes = np.stack([disc * 0, disc * 0 - 9, disc]).astype(np.float32) * 10
+    colours = np.array([[*RED, 1], [*BLUE, 1], [1, 1, 1, 0.4]], np.float32)
+    text = svg(planes, colours, overlays=1)
+    assert [path.get("fill") for path in paths(text)] == ["#ff0000", "#ff6666"]
+    image = rasterised(text, 64).astype(int)
+    assert np.abs(image[32, 32, :3] - [255, 102, 102]).max() <= 1 and np.abs(image[2, 2, :3] - [255, 0, 0]).max() <= 1

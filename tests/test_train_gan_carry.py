@@ -1,6 +1,7 @@
 """A run that begins with the weights of another."""
 
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from torch import Tensor
 from export.bundle import export_bundle, load_trained, make_spec
 from export.card import begun
 from ganapp.contract import CHECKPOINT, START
+from ganapp.data.dataset import load_dataset
+from ganapp.models.palette import Palette
 from ganapp.train.gan.carry import AUTO, carry_over, named, suited_start
 from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint, save_checkpoint, write_start
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.loop import Budget
-from ganapp.train.gan.start import train
+from ganapp.train.gan.start import facts_of, train
 from ganapp.train.gan.step import TrainState, new_state
 
 CPU = torch.device("cpu")
@@ -217,3 +220,23 @@ def test_a_run_that_begins_of_itself_says_with_what_and_goes_on_by_resume(
         assert facts.init_seen == 12_340 and facts.seen == kimg * 1000
     train(shapes, tmp_path / "other", TINY, Budget(kimg=0.008), device="cpu")
     assert not load_checkpoint(tmp_path / "other" / CHECKPOINT)[2].init
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0), (1, 2), (2, 2)])
+def test_a_network_with_other_overlays_takes_the_planes_and_draws_nearly_the_same(
+    before: int, after: int, shapes: Path, tmp_path: Path
+):
+    small = replace(ARCHITECTURES["stylegan2-palette"], quality_kimg=math.inf)
+    old, new = (replace(small, network=replace(small.network, overlays=count)) for count in (before, after))
+    train(shapes, tmp_path / "old", old, Budget(kimg=0.016), device="cpu")
+    dataset = load_dataset(shapes)
+    state = new_state(new, facts_of(dataset), torch.device("cpu"))
+    carry_over(state, tmp_path / "old", new, facts_of(dataset))
+    taken, given = state.G.state_dict(), load_checkpoint(tmp_path / "old" / CHECKPOINT)[0]
+    for name in ("to_rgb.1.weight", "rgb_bias"):
+        rows, wanted = taken[f"synthesis.{name}"], given[f"G.synthesis.{name}"]
+        assert torch.equal(rows[:6], wanted[:6]) and torch.equal(rows[-1], wanted[-1])
+        kept = min(before, after)
+        assert torch.equal(rows[6 : 6 + kept], wanted[6 : 6 + kept])
+        fresh = rows[6 + kept : -1]
+        assert (fresh == (Palette.ABSENT if rows.ndim == 1 else 0)).all()

@@ -96,7 +96,8 @@ def drawn(
 ) -> Iterator[np.ndarray]:
     """The images of planes and colours at a size."""
     side = side_of(spec, size)
-    return (draw_planes(*picture, side, spec.supersample, spec.plane_scale) for picture in painted)
+    how = spec.supersample, spec.plane_scale, spec.overlays
+    return (draw_planes(*picture, side, *how) for picture in painted)
 
 
 def sized(library: Library, spec: GeneratorSpec, images: Iterator[np.ndarray], size: int | str) -> Iterator[np.ndarray]:

@@ -95,5 +95,7 @@ def encoded(library: Library, sample: Sample, records: list[Sample]) -> Iterator
         for record, image in zip(records, images(library, sample), strict=True):
             yield encode_png(image, {RECORD_KEY: record.to_json()})
         return
-    for record, (planes, colours) in zip(records, painted(library.generator(sample.model), sample), strict=True):
-        yield svg(planes, colours, f"{record.model}, seed {record.seed}", record.to_json()).encode()
+    generator = library.generator(sample.model)
+    for record, picture in zip(records, painted(generator, sample), strict=True):
+        title = f"{record.model}, seed {record.seed}"
+        yield svg(*picture, title, record.to_json(), generator.spec.overlays).encode()

@@ -27,9 +27,10 @@ class FastGANConfig:
     base: int = 1024
     palette: int = 0
     supersample: int = 1
+    overlays: int = 0
 
     def __post_init__(self) -> None:
-        check_sizes(self.palette, self.supersample)
+        check_sizes(self.palette, self.supersample, self.overlays)
         if min(self.z_dim, self.width, self.base) < 1:
             raise ValueError("the sizes of a FastGAN must be positive")
 
@@ -122,7 +123,7 @@ class Generator(nn.Module):
             {str(high): SkipExcitation(cfg.features(low), cfg.features(high)) for high, low in self.gated_by.items()}
         )
         self.to_rgb = Conv(cfg.features(resolution), outputs(cfg, channels), 3)
-        self.palette = Palette(latent_dim, cfg.palette, cfg.supersample) if cfg.palette else None
+        self.palette = Palette(latent_dim, cfg.palette, cfg.supersample, overlays=cfg.overlays) if cfg.palette else None
 
     def logits(self, z: Tensor, labels: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, R, R]."""

@@ -18,47 +18,91 @@ class Painting(Protocol):
     @property
     def supersample(self) -> int: ...
 
+    @property
+    def overlays(self) -> int: ...
 
-def check_sizes(palette: int, supersample: int) -> None:
+
+def check_sizes(palette: int, supersample: int, overlays: int) -> None:
     """Raise ValueError unless a palette can have these sizes."""
     if not 0 <= palette <= 256:
         raise ValueError(f"palette must be 0 to 256 colours, not {palette}")
     if not 1 <= supersample <= 4:
         raise ValueError(f"supersample must be 1 to 4, not {supersample}")
+    if not 0 <= overlays <= 4:
+        raise ValueError(f"overlays must be 0 to 4, not {overlays}")
+    if overlays and not palette:
+        raise ValueError("overlays lie over a palette's colours: give a palette, or no overlays")
 
 
 def outputs(cfg: Painting, channels: int) -> int:
     """How many planes a network gives for a picture of so many channels: those of a palette, or the channels."""
-    return cfg.palette + channels - 3 if cfg.palette else channels
+    return cfg.palette + cfg.overlays + channels - 3 if cfg.palette else channels
 
 
 class Palette(nn.Module):
-    """Planes [N, K (+ 1), h, w] and a style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
+    """Planes [N, K + V (+ 1), h, w] and a style w [N, w_dim] to the logits of a picture in K colours, [N, C, H, W].
 
     The style decides the colours, and a softmax over the planes decides which colour shows where. Where one wins, the
-    area is flat without any effort, as in flat art; edges and shades are blends. An alpha plane passes through.
+    area is flat without any effort, as in flat art; edges and shades are blends. Over them lie V overlays: a softmax
+    over their planes, and a plane of zeros for none, decides where each lies, and the style its colour and opacity. So
+    a shadow, a blush or a pattern can be a shade of whatever is below. An alpha plane passes through.
     The planes are enlarged `plane_scale` * `supersample` times, the picture is reduced by area `supersample` times.
     """
 
     SHARPNESS = 4.0  # of the softmax, so that logits of an ordinary size let one colour win
+    ABSENT = -0.5  # an overlay's plane where it hardly shows
 
-    def __init__(self, w_dim: int, count: int, supersample: int = 1, plane_scale: int = 1):
+    def __init__(self, w_dim: int, count: int, supersample: int = 1, plane_scale: int = 1, overlays: int = 0):
         super().__init__()
-        self.count, self.supersample, self.enlarged = count, supersample, plane_scale * supersample
+        self.count, self.overlays = count, overlays
+        self.supersample, self.enlarged = supersample, plane_scale * supersample
         self.steepness = 1.0  # a factor on all planes, see `draw_finer`
         self.colours = Linear(w_dim, count * 3)
+        self.laid = Linear(w_dim, overlays * 4) if overlays else None
 
     def forward(self, planes: Tensor, w: Tensor) -> Tensor:
-        painted, alpha = (planes * self.steepness).split([self.count, planes.shape[1] - self.count], 1)
+        painted, alpha = self.steep(planes)
         # Channels last, a pixel's shares lie side by side: softmax and product run through memory once, in order.
-        logits = self.enlarge(painted * self.SHARPNESS).permute(0, 2, 3, 1)
-        shares = torch.softmax(logits, 3)  # [N, H, W, K]
+        logits = self.enlarge(painted).permute(0, 2, 3, 1)
+        shares = torch.softmax(logits[..., : self.count], 3)  # [N, H, W, K]
         mixed = shares.flatten(1, 2) @ self.mixed_from(w).transpose(1, 2)  # [N, H * W, 3]
+        if self.overlays:
+            mixed = self.lay_over(mixed, logits[..., self.count :].flatten(1, 2), w)
         mixed = mixed.float().transpose(1, 2).unflatten(2, shares.shape[1:3])
         alpha = self.enlarge(alpha) if alpha.shape[1] else mixed[:, :0]
         if self.supersample > 1:
             mixed, alpha = self.reduce(mixed, alpha)
         return torch.cat([torch.logit(mixed, 1e-4), alpha], 1)  # the sigmoid at the exit undoes it
+
+    def steep(self, planes: Tensor) -> tuple[Tensor, Tensor]:
+        """The planes of colours and overlays, and alpha's if there is one, as steep as they are drawn."""
+        painted, alpha = (planes * self.steepness).tensor_split([self.count + self.overlays], 1)
+        return painted * self.SHARPNESS, alpha
+
+    def lay_over(self, mixed: Tensor, planes: Tensor, w: Tensor) -> Tensor:
+        """Colours [N, P, 3] with the overlays, whose enlarged planes are [N, P, V], laid over them."""
+        colours, opacity = self.overlaid(w)
+        shares = torch.softmax(F.pad(planes, (0, 1)), 2)[..., :-1] * opacity[:, None]  # [N, P, V]
+        return mixed * (1 - shares.sum(2, keepdim=True)) + shares @ colours
+
+    def all_colours(self, w: Tensor) -> Tensor:
+        """The colours [N, K, 3] or, with overlays, [N, K + V, 4], whose last column is the opacity."""
+        paints = self.mixed_from(w).transpose(1, 2)
+        if not self.overlays:
+            return paints
+        laid, opacity = self.overlaid(w)
+        over = torch.cat([laid, opacity[..., None]], 2)
+        return torch.cat([F.pad(paints, (0, 1), value=1.0), over], 1)
+
+    def overlaid(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """The colours [N, V, 3] and the opacities [N, V] of the overlays, in [0, 1], that the style w chooses.
+
+        An untrained network has light and dark ones in turn, of a quarter's opacity.
+        """
+        assert self.laid is not None
+        x = self.laid(w).unflatten(1, (self.overlays, 4))
+        lightness = 1 - 2 * (torch.arange(self.overlays, device=w.device) % 2)[:, None]
+        return torch.sigmoid(x[..., :3] * 2 + 2 * lightness), torch.sigmoid(x[..., 3] - 1.1)
 
     def draw_finer(self) -> None:
         """From now on draw twice as large as the network learnt to, with edges as wide, and reduce by area."""

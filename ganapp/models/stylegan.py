@@ -33,9 +33,10 @@ class StyleGANConfig:
     fade_kimg: float = 10.0
     palette: int = 0
     supersample: int = 1
+    overlays: int = 0
 
     def __post_init__(self) -> None:
-        check_sizes(self.palette, self.supersample)
+        check_sizes(self.palette, self.supersample, self.overlays)
         if min(self.z_dim, self.w_dim, self.mapping_layers, self.width, self.base) < 1 or self.mapping_lr <= 0:
             raise ValueError("the sizes of a StyleGAN must be positive")
         if self.start < 8 or self.start & (self.start - 1):
@@ -122,7 +123,7 @@ class Synthesis(nn.Module):
                 if side >= min(cfg.start, resolution)
             }
         )
-        self.palette = Palette(cfg.w_dim, cfg.palette, cfg.supersample) if cfg.palette else None
+        self.palette = Palette(cfg.w_dim, cfg.palette, cfg.supersample, overlays=cfg.overlays) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, R, R]."""

@@ -21,9 +21,9 @@ class StyleGAN2Config:
     With `palette` above 0, a picture is painted in so many colours of its own, which keeps flat areas flat; it is
     drawn `supersample` times as large and reduced by area, which gives it the soft edges of real pictures. Its planes
     have 1 / `plane_scale` of the picture's side, and what the discriminator works with is as much smaller. 0 leaves
-    either to the size of the pictures, see `fitted`. Without a palette there is nothing to draw larger. Without
-    `noise`, the style decides every detail. The discriminator judges by `judge_units` features, as many as the last
-    feature maps have channels if 0.
+    either to the size of the pictures, see `fitted`. `overlays` lie over the colours and shade what is below. Without
+    a palette there is nothing to draw larger or to shade. Without `noise`, the style decides every detail. The
+    discriminator judges by `judge_units` features, as many as the last feature maps have channels if 0.
     """
 
     z_dim: int = 128
@@ -35,6 +35,7 @@ class StyleGAN2Config:
     palette: int = 0
     supersample: int = 1
     plane_scale: int = 1
+    overlays: int = 0
     noise: bool = True
     judge_units: int = 0
 
@@ -43,7 +44,7 @@ class StyleGAN2Config:
             raise ValueError("the sizes of a StyleGAN2 must be positive")
         if self.judge_units < 0:
             raise ValueError(f"judge_units must be 0 or more, not {self.judge_units}")
-        check_sizes(self.palette, self.supersample or 1)
+        check_sizes(self.palette, self.supersample or 1, self.overlays)
         if self.plane_scale not in (0, 1, 2, 4):
             raise ValueError(f"plane_scale must be 1, 2 or 4, or 0, which leaves it open, not {self.plane_scale}")
 
@@ -139,8 +140,8 @@ class Synthesis(nn.Module):
             ModulatedConv(cfg.features(side), planes, cfg.w_dim, 1, demodulate=False) for side in self.sides
         )
         self.rgb_bias = nn.Parameter(torch.zeros(planes))
-        enlarged = cfg.supersample or 1, cfg.plane_scale or 1
-        self.palette = Palette(cfg.w_dim, cfg.palette, *enlarged) if cfg.palette else None
+        sizes = cfg.supersample or 1, cfg.plane_scale or 1, cfg.overlays
+        self.palette = Palette(cfg.w_dim, cfg.palette, *sizes) if cfg.palette else None
 
     def logits(self, ws: Tensor, noise: Tensor) -> Tensor:
         """The image before its sigmoids, [N, C, H, W]."""

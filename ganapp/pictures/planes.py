@@ -11,11 +11,13 @@ STRIP = 2**18  # values of the enlarged planes worked on at a time; more leave t
 
 
 def draw_planes(
-    planes: np.ndarray, colours: np.ndarray, size: int, supersample: int = 1, plane_scale: int = 1
+    planes: np.ndarray, colours: np.ndarray, size: int, supersample: int = 1, plane_scale: int = 1, overlays: int = 0
 ) -> np.ndarray:
-    """The picture uint8 [size, size, 3 or 4], straight alpha, of planes [K (+ 1), h, h] and colours [K, 3] in 0 to 1.
+    """The picture uint8 [size, size, 3 or 4], straight alpha, of planes [K + V (+ 1), h, h] and of colours in 0 to 1.
 
-    A softmax over the first K planes says how much of each colour shows where; a plane after them is alpha's logit.
+    Colours are [K, 3] or, with V `overlays`, [K + V, 4], the last column being their opacity. A softmax over the first
+    K planes says how much of each colour shows where, and one over the next V and a plane of zeros, which stands for
+    none, where an overlay lies on it; a plane after them is alpha's logit.
     The planes are enlarged by cubic convolution, so an edge, where two planes are equal, is a smooth curve at any size.
     Their values grow with the size, so an edge stays about one pixel wide; up to SMOOTHED pixels it is drawn twice as
     large and reduced by area, as a smooth edge needs. The network's own pictures are `plane_scale` times as large as
@@ -29,13 +31,14 @@ def draw_planes(
     kernel = linear if size * factor == learnt else cubic
     enlarging = interpolation(planes.shape[-1], size * factor, kernel)  # [size * factor, h]
     wide = planes.astype(np.float32) @ enlarging.T  # [K (+ 1), h, size * factor]
-    colours = colours.astype(np.float32) * 255
+    colours = colours.astype(np.float32)
+    colours[:, :3] *= 255
     image = np.empty((size, size, 3 + len(planes) - count), np.uint8)
     rows = max(1, STRIP // (len(planes) * size * factor**2))
     for top in range(0, size, rows):
         strip = enlarging[top * factor : (top + rows) * factor] @ wide  # [K (+ 1), rows * factor, size * factor]
         strip *= sharpness
-        x = painted(strip[:count], colours)  # [rows * factor, size * factor, 3]
+        x = painted(strip[:count], colours, overlays)  # [rows * factor, size * factor, 3]
         alpha = 255 / (1 + np.exp(-np.clip(strip[count:], -80, 80)))  # [0 or 1, rows * factor, size * factor]
         if factor > 1:
             x, alpha = reduced(x, alpha, factor)
@@ -46,13 +49,35 @@ def draw_planes(
     return image
 
 
-def painted(planes: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """float32 [H, W, 3]: the colours [K, 3] mixed by a softmax over planes [K, H, W], which are overwritten."""
-    planes -= planes.max(0)
-    shares = np.exp(planes, out=planes)
-    x = np.tensordot(shares, colours, (0, 0))
+def painted(planes: np.ndarray, colours: np.ndarray, overlays: int = 0) -> np.ndarray:
+    """float32 [H, W, 3]: colours as of `draw_planes` mixed by planes [K + V, H, W], which are overwritten."""
+    paint, over = np.split(planes, [len(colours) - overlays])
+    paint -= paint.max(0)
+    shares = np.exp(paint, out=paint)
+    x = np.tensordot(shares, colours[: len(paint), :3], (0, 0))
     x /= shares.sum(0)[..., None]
+    if overlays:
+        highest = np.maximum(over.max(0), 0)
+        over -= highest
+        lying = np.exp(over, out=over)
+        lying *= (colours[len(paint) :, 3:] / (lying.sum(0) + np.exp(-highest)).reshape(1, -1)).reshape(over.shape)
+        x *= 1 - lying.sum(0)[..., None]
+        x += np.tensordot(lying, colours[len(paint) :, :3], (0, 0))
     return x
+
+
+def without_overlays(planes: np.ndarray, colours: np.ndarray, overlays: int) -> tuple[np.ndarray, np.ndarray]:
+    """Planes [K * (V + 1) (+ 1), h, w] and colours [K * (V + 1), 3] that draw the same as those with V overlays.
+
+    A colour and the same colour under an overlay are two: the product of two softmaxes is one of all sums.
+    """
+    if not overlays:
+        return planes, colours
+    count = len(colours) - overlays
+    paint, over, alpha = np.split(planes, [count, len(colours)])
+    laid, opacity = colours[count:, :3], colours[count:, 3:]
+    paints = [colours[:count, :3], *(colours[:count, :3] * (1 - o) + c * o for c, o in zip(laid, opacity, strict=True))]
+    return np.concatenate([paint, *(paint + plane for plane in over), alpha]), np.concatenate(paints)
 
 
 def reduced(x: np.ndarray, alpha: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:

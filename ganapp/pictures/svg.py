@@ -12,6 +12,7 @@ from contourpy import FillType, contour_generator
 from PIL import Image, ImageDraw
 
 from ganapp.pictures.curves import path_data
+from ganapp.pictures.planes import without_overlays
 
 SIDE = 256  # samples that outlines are followed on, and units that the picture is drawn in
 TOLERANCE = 0.25  # units that a curve may be away from its outline: a sixteenth of a pixel of planes of 64
@@ -35,14 +36,15 @@ class Region:
     lower: np.ndarray
 
 
-def svg(planes: np.ndarray, colours: np.ndarray, title: str = "", record: str = "") -> str:
-    """An SVG document of planes [K or K + 1, H, W] and colours [K, 3] from 0 to 1, as the contract has them.
+def svg(planes: np.ndarray, colours: np.ndarray, title: str = "", record: str = "", overlays: int = 0) -> str:
+    """An SVG document of planes [K + V (+ 1), H, W] and colours from 0 to 1, as `draw_planes` takes them.
 
     Colours are flat: those of the palette, and shades where the picture is a blend over an area. What alpha makes
     less than half visible is clipped. `title` names the picture, and `record` lies in its metadata as text; characters
     that XML cannot hold are left out. The longer side has about SIDE units, a whole number to each of the planes'
     pixels.
     """
+    planes, colours = without_overlays(planes, colours, overlays)
     count = len(colours)
     grid = _enlarged(planes, max(1, round(SIDE / max(planes.shape[1:]))))
     seen = grid[count] > 0 if len(grid) > count else np.ones(grid.shape[1:], bool)

@@ -53,7 +53,7 @@ class StyleGenerator:
         return _draw(self._synthesis, self._styles(ws, noise_seed), self.spec)
 
     def paint(self, ws: np.ndarray, noise_seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Planes [K (+ 1), h, h] and colours [K, 3] of ws [N, num_ws, w_dim], for a model with a palette of K colours.
+        """Planes and colours, as `draw_planes` takes them, of ws [N, num_ws, w_dim], for a model with a palette.
 
         They come one at a time, painted as they are taken. Raises as `map`.
         """
@@ -189,7 +189,10 @@ def _tensors(name: str, spec: GeneratorSpec) -> tuple[Shapes, Shapes]:
     if name == MAPPING:
         return latents | {"psi": ()}, ws
     if spec.palette:
-        images |= {"planes": (spec.num_planes, spec.plane_side, spec.plane_side), "colours": (spec.palette, 3)}
+        images |= {
+            "planes": (spec.num_planes, spec.plane_side, spec.plane_side),
+            "colours": (spec.palette + spec.overlays, 4 if spec.overlays else 3),
+        }
     return latents if name == GENERATOR else ws | noise, images
 
 

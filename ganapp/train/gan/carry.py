@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from ganapp.contract import CHECKPOINT, START
 from ganapp.files import WEIGHTS
+from ganapp.models import Network
+from ganapp.models.palette import Palette
 from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.gan.checkpoint import SHOWN, RunFacts, load_checkpoint
 from ganapp.train.gan.config import TrainConfig
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 AUTO = "auto"
 STEM = "D.stem.weight"
+PLANES = tuple(f"{prefix}.synthesis.{name}" for prefix in ("G", "G_ema") for name in ("to_rgb.", "rgb_bias"))
 SUITED = {False: "critters", True: "faces"}  # for pictures in general, and for pixel art
 
 Columns = list[tuple[int, int]]  # the labels that two datasets share: the number of each in the old one and in the new
@@ -51,6 +54,8 @@ def carry_over(state: TrainState, init: Path, cfg: TrainConfig, facts: RunFacts)
             old = tensors.get(name)
             if old is not None and name == STEM:
                 old = for_other_sizes(old, value.shape)
+            if old is not None and name.startswith(PLANES) and ".affine." not in name:
+                old = for_other_planes(old, old_cfg.network, cfg.network)
             if old is not None and take(value, old, labelled.get(name), shared, old_facts.num_labels):
                 taken += 1
             else:
@@ -80,7 +85,7 @@ def suited_start(cfg: TrainConfig, pixel_art: bool) -> Path | None:
     if not isinstance(cfg.network, StyleGAN2Config) or not path.exists():
         return None
     theirs = load_checkpoint(path)[1].network
-    drawn = {"plane_scale": 0, "supersample": 0}  # other pictures, but the same weights
+    drawn = {"plane_scale": 0, "supersample": 0, "overlays": 0}  # other pictures, but the same weights
     same = isinstance(theirs, StyleGAN2Config) and replace(theirs, **drawn) == replace(cfg.network, **drawn)
     return path if same else None
 
@@ -129,6 +134,22 @@ def for_other_sizes(stem: Tensor, shape: torch.Size) -> Tensor:
         if s % t == 0:  # a sum of r * r, with the gain of so many fewer channels
             return parts.unflatten(3, (t, s // t)).unflatten(2, (t, s // t)).sum((3, 5)).flatten(1, 3) / (s // t)
     return stem
+
+
+def for_other_planes(rows: Tensor, old: Network, new: Network) -> Tensor:
+    """Weights or biases of planes, [K + V (+ 1), ...], with as many overlays as the new network has.
+
+    New ones hardly show. What has another number of rows is as it was.
+    """
+    if not isinstance(old, StyleGAN2Config) or not isinstance(new, StyleGAN2Config):
+        return rows
+    count = old.palette + old.overlays
+    if len(rows) not in (count, count + 1):
+        return rows
+    paint, over, alpha = rows.tensor_split([old.palette, count])
+    more = new.overlays - old.overlays
+    added = rows.new_full((max(0, more), *rows.shape[1:]), Palette.ABSENT if rows.ndim == 1 else 0.0)
+    return torch.cat([paint, over[: new.overlays], added, alpha])
 
 
 def shared_labels(old: RunFacts, new: RunFacts) -> Columns:
