@@ -1,6 +1,7 @@
 """Upscalers as bundles: equal to torch, of any size, with their story."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +67,17 @@ def test_noise_of_every_byte_comes_out_as_torch_draws_it_and_never_wraps(tmp_pat
 def test_it_is_judged_and_quantised_on_the_cpu_even_where_there_is_a_gpu(
     sr_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    asked, honest = [], ort.InferenceSession
+    asked: list[list] = []
 
-    def opened(*given, providers: list, **options) -> ort.InferenceSession:
-        asked.append(providers)
-        return honest(*given, providers=[CPU], **options)
+    def recorded(honest: type) -> Callable:
+        def opened(*given, providers: list, **options) -> ort.InferenceSession:
+            asked.append(providers)
+            return honest(*given, providers=[CPU], **options)
 
-    monkeypatch.setattr(ort, "InferenceSession", opened)
+        return opened
+
+    monkeypatch.setattr(session, "Graph", recorded(session.Graph))
+    monkeypatch.setattr(ort, "InferenceSession", recorded(ort.InferenceSession))
     monkeypatch.setattr(session, "cuda_devices", lambda: 1)
     monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
     export_upscaler(sr_run, tmp_path / "up")

@@ -17,18 +17,20 @@ SERVING = {
     "folders": set(),
     "latents": set(),
     "pictures": {"files"},
-    "serve": {"contract", "cpus", "latents", "pictures"},
+    "signals": set(),
+    "serve": {"contract", "cpus", "folders", "latents", "pictures"},
     "draw": {"contract", "files", "folders", "latents", "pictures", "serve"},
     "ui": {"contract", "draw", "files", "latents", "pictures", "serve"},
-    "cli": set(),
+    "cli": {"signals"},
 }
 TRAINING = {
     "models": {"cpus"},
     "data": {"contract", "files", "folders", "models", "pictures"},
     "metrics": {"contract", "data", "files", "models", "pictures", "serve"},
     "train": {"contract", "files"},
-    "train.gan": {"contract", "data", "files", "latents", "metrics", "models", "pictures", "train"},
-    "train.upscaler": {"contract", "cpus", "data", "files", "metrics", "models", "serve", "train"} | {"pictures"},
+    "train.gan": {"contract", "data", "files", "latents", "metrics", "models", "pictures"} | {"signals", "train"},
+    "train.upscaler": {"contract", "cpus", "data", "files", "metrics", "models", "serve", "train"}
+    | {"pictures", "signals"},
 }
 MAY_IMPORT = SERVING | TRAINING
 ONLY_IN_THE_PAGE = {"gradio", "starlette"}

@@ -22,7 +22,7 @@ ARCHITECTURES = {
     "stylegan2-palette": replace(TINY, network=replace(NETWORK, palette=6, noise=False)),
     "stylegan2-supersampled": replace(
         TINY,
-        network=replace(NETWORK, palette=6, supersample=2, plane_scale=2, overlays=2, noise=False, judge_units=24),
+        network=replace(NETWORK, palette=6, supersample=2, plane_scale=2, overlays=1, noise=False, judge_units=24),
         attribute_loss=0.5,
     ),
     "stylegan": replace(
