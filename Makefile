@@ -1,6 +1,6 @@
 # make demo: the app on the shipped weights. make test: all tests. Each sets up what it needs.
 .DEFAULT_GOAL := demo
-.PHONY: setup demo check test test-serving quick mutants
+.PHONY: setup demo check test test-serving quick mutants load
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -83,3 +83,7 @@ $(VENV)/.mutants: $(VENV)/.tests tests/requirements-mutants.txt
 mutants: $(VENV)/.mutants
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 1 $(ARGS)
 	$(BIN)/mutmut results
+
+# Fifty visitors for a minute, and again with two large clean-ups among them. Outside of the tests; it takes some minutes.
+load: $(VENV)/.tests
+	$(BIN)/python tests/load.py $(ARGS)

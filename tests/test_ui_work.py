@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from types import SimpleNamespace
 
 import pytest
@@ -15,41 +15,40 @@ from ganapp.ui.work import CallerLeft, Workers, bounded
 WORD: ContextVar[str] = ContextVar("word", default="")
 
 
-def test_no_more_work_runs_at_a_time_than_there_are_lanes():
-    workers, at_work, most, lock = Workers(2), 0, 0, threading.Lock()
-    inside = threading.Barrier(2)
+def test_costly_work_waits_for_costly_work_and_nothing_else_waits_for_it():
+    workers, order, hold, begun = Workers(), [], threading.Event(), threading.Event()
 
-    def one() -> None:
-        nonlocal at_work, most
-        with lock:
-            at_work += 1
-            most = max(most, at_work)
-        inside.wait(20)  # two are inside at once
-        with lock:
-            at_work -= 1
+    def first() -> None:
+        begun.set()
+        assert hold.wait(20)
+        order.append("first")
 
-    callers = [threading.Thread(target=workers.run, args=(one,)) for _ in range(6)]
+    callers = [threading.Thread(target=workers.run, args=(first, True))]
+    callers[0].start()
+    assert begun.wait(20)
+    callers.append(threading.Thread(target=workers.run, args=(lambda: order.append("second"), True)))
+    callers[1].start()
+    workers.run(lambda: order.append("quick"), False)
+    hold.set()
     for each in callers:
-        each.start()
-    for each in callers:
-        each.join(30)
-    assert most == 2
+        each.join(20)
+    assert order == ["quick", "first", "second"]
 
 
 def test_what_it_raises_and_gives_reaches_the_caller_and_the_callers_context_reaches_it():
-    workers = Workers(1)
+    workers = Workers()
     WORD.set("here")
-    assert workers.run(WORD.get) == "here"
+    assert workers.run(WORD.get, False) == "here"
     with pytest.raises(ZeroDivisionError):
-        workers.run(lambda: 1 // 0)
-    assert workers.run(lambda: 5) == 5
+        workers.run(lambda: 1 // 0, True)
+    assert workers.run(lambda: 5, True) == 5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a priority belongs to a whole process")
 def test_the_caller_keeps_its_priority_and_work_has_a_lower_one():
     before = os.getpriority(os.PRIO_PROCESS, 0)
     wanted = min(work.NICENESS, 19)
-    here = Workers(1).run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    here = Workers().run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), True)
     assert here == wanted and os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
@@ -69,11 +68,14 @@ def test_time_counts_from_the_first_step_and_ends_the_work(monkeypatch: pytest.M
 
 
 def test_it_ends_once_its_caller_has_left_and_not_when_another_has():
-    job, other = SimpleNamespace(_id="a", alive=True), SimpleNamespace(_id="b", alive=False)
-    LocalContext.blocks.set(SimpleNamespace(_queue=SimpleNamespace(active_jobs=[None, [other], [job]])))
-    LocalContext.event_id.set("a")
-    passed = bounded(None)
-    passed(0)
-    job.alive = False
-    with pytest.raises(CallerLeft):
-        passed(0.5)
+    def under_a_call() -> None:
+        job, other = SimpleNamespace(_id="a", alive=True), SimpleNamespace(_id="b", alive=False)
+        LocalContext.blocks.set(SimpleNamespace(_queue=SimpleNamespace(active_jobs=[None, [other], [job]])))
+        LocalContext.event_id.set("a")
+        passed = bounded(None)
+        passed(0)
+        job.alive = False
+        with pytest.raises(CallerLeft):
+            passed(0.5)
+
+    copy_context().run(under_a_call)

@@ -43,6 +43,15 @@ def load_image(
     return load_first(source, faults, most_pixels)[0]
 
 
+def stated_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that a file says it has, without decoding it; None where it is not one that is read."""
+    try:
+        with _named_errors(data), Image.open(io.BytesIO(data), formats=formats()) as picture:
+            return picture.size
+    except ImageError:
+        return None
+
+
 def load_first(
     source: Path | bytes | BinaryIO, faults: list[str] | None = None, most_pixels: int = MAX_PIXELS
 ) -> tuple[np.ndarray, int]:

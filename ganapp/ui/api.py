@@ -18,10 +18,15 @@ from ganapp.serve.library import Library
 from ganapp.ui import errors
 from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.files import File, cached, file_record
-from ganapp.ui.work import bounded
+from ganapp.ui.work import LANES, bounded
 
 MOST_CLAUSES = 24  # on values that do not go together, in the help of a parameter
-LIMIT = 2  # calls at a time, in each of two lanes: a clean-up may take minutes, and no drawing waits for it
+LIMIT = (
+    2  # drawings at a time; clean-ups have LANES of their own, as they may take minutes, and no drawing waits for them
+)
+
+
+DRAWING = "api"
 
 
 class CaptionedFile(TypedDict):
@@ -45,7 +50,7 @@ class Call:
     answers: Any
     answer: Callable[..., Any]
     first: dict[str, tuple[Any, Any, str]] = field(default_factory=dict)
-    lane: str = "api"
+    lane: str = DRAWING
     last: dict[str, tuple[Any, Any, str]] = field(default_factory=dict)
 
     def parameters(self, library: Library) -> dict[str, tuple[Any, Any, str]]:
@@ -160,7 +165,12 @@ def calls(library: Library, cleaner: Cleaner) -> tuple[Call, ...]:
 def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
     """Register the calls in `demo`, inside its open context."""
     for call in calls(library, cleaner):
-        gr.api(call.function(library), api_name=call.name, concurrency_id=call.lane, concurrency_limit=LIMIT)
+        gr.api(
+            call.function(library),
+            api_name=call.name,
+            concurrency_id=call.lane,
+            concurrency_limit=LIMIT if call.lane == DRAWING else LANES,
+        )
         # The API page calls a parameter by its label, and Gradio labels them "1st", "2nd" and so on.
         inputs = list(demo.fns.values())[-1].inputs
         for component, name in zip(inputs, call.parameters(library), strict=True):

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from ganapp.draw.arguments import Raw
 from ganapp.draw.cleanup import Cleanup
 from ganapp.draw.enlarge import Method, Result, enlarge, finish
 from ganapp.draw.records import RECORD_KEY, read_record
-from ganapp.pictures.load import ImageError, load_image
+from ganapp.pictures.load import ImageError, load_image, stated_size
 from ganapp.pictures.png import encode_png
 from ganapp.serve.library import Library
 from ganapp.serve.upscaler import Progress
@@ -24,6 +25,7 @@ from ganapp.ui.work import Workers, bounded
 MAX_PIXELS = 4096**2  # of a picture that is sent, which is decoded for everybody's account
 MAX_SIDE = 4096  # pixels of a result: one person's picture must not keep everybody's page waiting for minutes
 MAX_MADE = 2**26  # pixels that the network may make of it
+COSTLY = 2**21  # pixels of a result that takes more than a few seconds
 KEPT = 2**28  # bytes of results that are kept
 LEVEL = 2  # of PNG compression: a dial waits for the file
 
@@ -102,12 +104,13 @@ class Cleaner:
         Raises ValueError for a bad value, a result too large or work that takes too long, CallerLeft where nobody waits
         for it, ImageError where a file is not a picture.
         """
-        progress = bounded(progress)
-        return self._workers.run(lambda: self._clean(file, cleanup, cut_out, progress))
+        progress, sent = bounded(progress), upload(file, "image")
+        size = sent.size()
+        costly = size is not None and math.prod(cleanup.target(*size)) > COSTLY
+        return self._workers.run(lambda: self._clean(sent, cleanup, cut_out, progress), costly)
 
-    def _clean(self, file: Raw, cleanup: Cleanup, cut_out: Raw, progress: Progress) -> Cleaned:
+    def _clean(self, sent: "Upload", cleanup: Cleanup, cut_out: Raw, progress: Progress) -> Cleaned:
         progress(0)  # it may have waited for long
-        sent = upload(file, "image")
         source = read_record(io.BytesIO(sent.data))
         # The file is hashed, not its pixels, so that a kept result needs no decoding either.
         key = hashlib.sha256(sent.data).hexdigest(), cleanup.size or cleanup.scale, cleanup.model, cleanup.method
@@ -145,6 +148,10 @@ class Upload:
     path: str
     data: bytes
     name: str
+
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels, as the file says before it is decoded; None where it does not."""
+        return stated_size(self.data)
 
     def image(self) -> np.ndarray:
         """The picture uint8 [H, W, 4], one at a time. Raises ImageError with the file's name."""

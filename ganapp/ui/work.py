@@ -15,7 +15,7 @@ from gradio.context import LocalContext
 
 from ganapp.serve.upscaler import Progress
 
-LANES = 2  # pieces of work at a time
+LANES = 4  # pieces of work that are under way or next; of costly ones, and of others, one at a time
 NICENESS = 10  # of their threads, so that a picture that takes a moment never waits for one that takes a minute
 DEADLINE = 300.0  # seconds
 
@@ -27,14 +27,18 @@ class CallerLeft(ValueError):
 
 
 class Workers:
-    """Threads for long work. Sessions that are opened in them give their own threads the same low priority."""
+    """A thread for costly work and one for other, so that what takes a second need not wait for what takes a minute.
 
-    def __init__(self, lanes: int = LANES) -> None:
-        self._pool = ThreadPoolExecutor(lanes, "work", _lower_priority)
+    Sessions that are opened in them give their own threads the same low priority.
+    """
 
-    def run(self, work: Callable[[], Made]) -> Made:
-        """Do the work when there is a lane for it, and wait; what the caller's context holds, it has too."""
-        return self._pool.submit(contextvars.copy_context().run, work).result()
+    def __init__(self) -> None:
+        self._costly, self._other = (ThreadPoolExecutor(1, "work", _lower_priority) for _ in range(2))
+
+    def run(self, work: Callable[[], Made], costly: bool) -> Made:
+        """Do the work when it is its turn, and wait; what the caller's context holds, it has too."""
+        pool = self._costly if costly else self._other
+        return pool.submit(contextvars.copy_context().run, work).result()
 
 
 def _lower_priority() -> None:
