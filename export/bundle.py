@@ -35,7 +35,7 @@ from ganapp.models import MODELS
 from ganapp.models.palette import Palette, for_showing
 from ganapp.serve.generator import Generator, open_generator
 from ganapp.serve.session import CPU
-from ganapp.train.checkpoint import unpack_module
+from ganapp.train.checkpoint import check_finite, fitting, unpack_module
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint, write_start
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.recorder import to_images
@@ -130,7 +130,10 @@ def load_trained(checkpoint: Path) -> Trained:
     tensors, cfg, facts = load_checkpoint(checkpoint)
     model = MODELS[cfg.architecture]
     G = model.generator(cfg.network, facts.resolution, facts.channels, facts.num_labels)
-    unpack_module("G_ema", G, tensors)
+    remedy = "export another checkpoint of the run"
+    with fitting(checkpoint, remedy):
+        unpack_module("G_ema", G, tensors)
+    check_finite(checkpoint, G.state_dict().values(), remedy)
     if model.grows:
         G.grow(facts.seen)
     return Trained(for_showing(G).eval().requires_grad_(False), cfg, facts)

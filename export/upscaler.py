@@ -24,7 +24,7 @@ from ganapp.metrics.upscaler_measure import pairs
 from ganapp.models.carn import CARN, Cascade
 from ganapp.pictures.alpha import composite
 from ganapp.serve.session import CPU
-from ganapp.train.checkpoint import read_metadata, unpack_module
+from ganapp.train.checkpoint import check_finite, fitting, read_metadata, unpack_module
 from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
 
@@ -49,9 +49,12 @@ def export_upscaler(run: Path, out: Path, precision: str = "auto") -> Taken:
     `precision` is int8, or how the weights of a network that computes in fp32 are stored: int16 or fp32; auto is the
     smallest that passes. Returns the one taken. Raises ValueError as `export_bundle`, and where int8 costs too much.
     """
-    tensors, cfg, facts = load_checkpoint(find_checkpoint(run))
+    path = find_checkpoint(run)
+    tensors, cfg, facts = load_checkpoint(path)
     net = CARN(cfg.network)
-    unpack_module("ema", net, tensors)
+    with fitting(path, "export another checkpoint of the run"):
+        unpack_module("ema", net, tensors)
+    check_finite(path, net.state_dict().values(), "export another checkpoint of the run")
     with published(out) as part:
         spec = UpscalerSpec(out.name, cfg.network.scale, cfg.network.receptive_radius, story(cfg, facts))
 

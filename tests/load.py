@@ -133,16 +133,23 @@ async def run(url: str, process: psutil.Process, folder: str, visitors: int, sec
                     for i in range(2)
                 ]
                 await asyncio.sleep(1)
-            until, began = time.monotonic() + seconds, process.memory_info().rss
-            await asyncio.gather(*(crowd.visit(i, until, small) for i in range(visitors)))
+            until, memory = time.monotonic() + seconds, [process.memory_info().rss >> 20]
+
+            async def half_way(memory: list[int] = memory) -> None:
+                await asyncio.sleep(seconds / 2)
+                memory.append(process.memory_info().rss >> 20)
+
+            await asyncio.gather(half_way(), *(crowd.visit(i, until, small) for i in range(visitors)))
             still = sum(not task.done() for task in tasks)
-            held = process.memory_info().rss
-            print(f"{phase}: {sum(map(len, crowd.seconds.values()))} answers")
+            memory.append(process.memory_info().rss >> 20)
+            print(
+                f"{phase}, {visitors} visitors, {seconds:g} s: {sum(map(len, crowd.seconds.values()))} answers",
+                flush=True,
+            )
             for name, values in sorted(crowd.seconds.items()):
                 print(f"  /{name:<12} {len(values):5}  median {np.median(values):6.2f} s  p95 {p95(values):6.2f} s")
-            print(
-                f"  memory {began >> 20} to {held >> 20} MiB, files {disk(folder):.0f} MiB, clean-ups under way {still}"
-            )
+            print(f"  memory at the start, half-way and at the end: {', '.join(map(str, memory))} MiB")
+            print(f"  files {disk(folder):.0f} MiB, clean-ups under way {still}", flush=True)
             for said, count in crowd.said.items():
                 print(f"  {count} times: {said}")
                 failed += said != "queue full"

@@ -31,7 +31,7 @@ from ganapp.serve import session
 from ganapp.serve.generator import open_generator
 from ganapp.serve.library import Library
 from ganapp.serve.session import CPU, CUDA
-from ganapp.train.gan.checkpoint import BEST
+from ganapp.train.gan.checkpoint import BEST, load_checkpoint, save_checkpoint
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.recorder import draw
 from ganapp.train.gan.start import train
@@ -370,3 +370,15 @@ def test_a_difference_counts_as_much_as_it_shows():
     assert visible_difference(a, clear) == 0
     assert visible_difference(a, opaque) == 9
     assert visible_difference(a[..., :3], clear[..., :3]) == 200
+
+
+@pytest.mark.parametrize("damage", ["nan", "shape", "missing"])
+def test_a_checkpoint_that_somebody_changed_is_named_and_nothing_is_exported(damage: str, run: Path, tmp_path: Path):
+    tensors, cfg, facts = load_checkpoint(run / CHECKPOINT)
+    const = tensors.pop("G_ema.synthesis.const")
+    if damage != "missing":
+        tensors["G_ema.synthesis.const"] = const[:, :2] if damage == "shape" else torch.full_like(const, torch.nan)
+    save_checkpoint(tmp_path / "changed.safetensors", tensors, cfg, facts)
+    with pytest.raises(ValueError, match=r"changed\.safetensors .*; export another checkpoint of the run"):
+        export_bundle(tmp_path / "changed.safetensors", tmp_path / "w")
+    assert not (tmp_path / "w").exists()

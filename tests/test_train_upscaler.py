@@ -16,6 +16,7 @@ from ganapp.contract import CHECKPOINT
 from ganapp.data.patches import Pairs
 from ganapp.models.carn import CARNConfig
 from ganapp.pictures.png import save_png
+from ganapp.train.checkpoint import read_tensors, write_tensors
 from ganapp.train.upscaler.checkpoint import load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
 from ganapp.train.upscaler.residuals import residual, residuals_of
@@ -220,3 +221,16 @@ def test_errors_are_what_a_flat_picture_has_and_not_its_edges():
 def test_a_generator_lends_its_errors(weights_dir: Path):
     errors = residuals_of(weights_dir / "critters", count=3)
     assert errors.shape[0] == 3 and errors.dtype == np.int8 and errors.any()
+
+
+@pytest.mark.parametrize("damage", ["nan", "shape", "missing"])
+def test_a_checkpoint_that_somebody_changed_is_named(damage: str, pictures: Path, tmp_path: Path):
+    out = tmp_path / "run"
+    train_upscaler((pictures,), out, TINY)
+    tensors, metadata = read_tensors(out / CHECKPOINT)
+    weight = tensors.pop("net.head.weight")
+    if damage != "missing":
+        tensors["net.head.weight"] = weight[:1] if damage == "shape" else torch.full_like(weight, torch.nan)
+    write_tensors(out / CHECKPOINT, tensors, metadata)
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors .*; begin a new --out"):
+        train_upscaler((pictures,), out, TINY, resume=True)

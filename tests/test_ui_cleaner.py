@@ -202,3 +202,17 @@ def test_without_an_upscaler_pictures_grow_all_the_same(tmp_path: Path):
     cleaner = Cleaner(Library(tmp_path / "weights"))
     assert cleaner.clean(uploaded(tmp_path, SMOOTH), Cleanup()).method == "lanczos"
     assert cleaner.clean(uploaded(tmp_path, PIXELS), Cleanup()).method == "pixel-art"
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "JPEG2000"])
+def test_a_picture_of_more_pixels_than_the_page_takes_is_refused_before_it_is_decoded(
+    format: str, tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    file = io.BytesIO()
+    Image.new("L", (5000, 3500)).save(file, format)
+    path = tmp_path / f"huge.{format.lower()}"
+    path.write_bytes(file.getvalue())
+    monkeypatch.setattr(Image.Image, "load", None)  # whatever decodes would fail
+    upload = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(ImageError, match=r"huge\..* is 5000x3500 pixels, over the limit of 16,777,216"):
+        Cleaner(library).clean(upload, Cleanup(scale=2))

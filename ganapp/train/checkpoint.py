@@ -1,6 +1,6 @@
 """A whole training state in one safetensors file, written so that a crash loses nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,25 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata alone. Raises as `read_tensors`."""
     with _opened(path) as file:
         return file.metadata() or {}
+
+
+@contextmanager
+def fitting(path: Path, remedy: str) -> Iterator[None]:
+    """Put the tensors of the checkpoint at `path` into networks inside. Raises ValueError that names it otherwise.
+
+    A stranger may have changed it: another shape, a tensor that is missing, one that is no number.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} is damaged: its tensors are not those of its settings ({reason}); {remedy}") from None
+
+
+def check_finite(path: Path, tensors: Iterable[Tensor], remedy: str) -> None:
+    """Raise ValueError that names the checkpoint if a number in it is not finite."""
+    if not all(t.isfinite().all() for t in tensors if t.is_floating_point()):
+        raise ValueError(f"{path} holds numbers that are not finite; {remedy}")
 
 
 @contextmanager

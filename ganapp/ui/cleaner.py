@@ -105,9 +105,7 @@ class Cleaner:
         for it, ImageError where a file is not a picture.
         """
         progress, sent = bounded(progress), upload(file, "image")
-        size = sent.size()
-        costly = size is not None and math.prod(cleanup.target(*size)) > COSTLY
-        return self._workers.run(lambda: self._clean(sent, cleanup, cut_out, progress), costly)
+        return self._workers.run(lambda: self._clean(sent, cleanup, cut_out, progress), is_costly(sent, cleanup))
 
     def _clean(self, sent: "Upload", cleanup: Cleanup, cut_out: Raw, progress: Progress) -> Cleaned:
         progress(0)  # it may have waited for long
@@ -160,6 +158,15 @@ class Upload:
                 return load_image(self.data, most_pixels=MAX_PIXELS)
         except ImageError as error:
             raise ImageError(f"{self.name} {error}") from None
+
+
+def is_costly(sent: Upload, cleanup: Cleanup) -> bool:
+    """Whether a clean-up takes more than a few seconds, as far as the file says before it is decoded."""
+    size = sent.size()
+    try:
+        return size is not None and math.prod(cleanup.target(*size)) > COSTLY
+    except ValueError:  # what is too large is said when it is its turn
+        return False
 
 
 def upload(file: Raw, parameter: str) -> Upload:

@@ -13,6 +13,7 @@ from ganapp.data.dataset import Dataset, load_dataset
 from ganapp.models import MODELS
 from ganapp.models.device import find_device, resolve_precision
 from ganapp.models.stylegan2 import StyleGAN2Config
+from ganapp.train.checkpoint import check_finite, fitting
 from ganapp.train.gan.carry import AUTO, carry_over, suited_start
 from ganapp.train.gan.checkpoint import BEST, RunFacts, load_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
@@ -121,15 +122,9 @@ def restored(path: Path, state: TrainState, tensors: dict[str, Tensor], seen: in
 
     So it does where one of them is not finite: such a state would be lost after a few steps.
     """
-    try:
+    with fitting(path, instead(path)):
         state.restore(tensors, seen)
-    except (RuntimeError, KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"{path} is damaged: its tensors are not those of its settings ({reason}); {instead(path)}"
-        ) from None
-    if not state.finite():
-        raise ValueError(f"{path} holds numbers that are not finite; {instead(path)}")
+    check_finite(path, state.tensors().values(), instead(path))
 
 
 def instead(path: Path) -> str:

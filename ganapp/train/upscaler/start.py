@@ -11,6 +11,7 @@ from ganapp.data.feed import Recipe
 from ganapp.data.patches import CACHE, Pictures
 from ganapp.data.sources import RECORD
 from ganapp.models.device import find_device, resolve_precision
+from ganapp.train.checkpoint import check_finite, fitting
 from ganapp.train.resume import others
 from ganapp.train.upscaler.checkpoint import UpscalerFacts, load_checkpoint
 from ganapp.train.upscaler.config import UpscalerConfig
@@ -69,7 +70,9 @@ def train_upscaler(
     out.mkdir(parents=True, exist_ok=True)
     state = UpscalerState.new(cfg, target)
     if tensors is not None:
-        state.restore(tensors, facts.seen)
+        with fitting(path, "begin a new --out"):
+            state.restore(tensors, facts.seen)
+        check_finite(path, state.tensors().values(), "begin a new --out")
     elif init is not None:
         tensors, its_cfg, its_facts = load_checkpoint(init / CHECKPOINT if init.is_dir() else init)
         state.begin_from(tensors)
