@@ -22,7 +22,8 @@ from ganapp.train.gan.checkpoint import load_checkpoint
 from ganapp.train.gan.config import DEFAULT, TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import facts_of, train
-from ganapp.train.gan.step import Batch, TrainState, new_state, train_step
+from ganapp.train.gan.state import TrainState, new_state
+from ganapp.train.gan.step import Batch, train_step
 from ganapp.train.upscaler.step import UpscalerState
 from ganapp.train.upscaler.step import train_step as upscaler_step
 

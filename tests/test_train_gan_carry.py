@@ -21,7 +21,7 @@ from ganapp.train.gan.checkpoint import RunFacts, load_checkpoint, save_checkpoi
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.loop import Budget
 from ganapp.train.gan.start import facts_of, train
-from ganapp.train.gan.step import TrainState, new_state
+from ganapp.train.gan.state import TrainState, new_state
 
 CPU = torch.device("cpu")
 FACTS = RunFacts("shapes", "00000000", 40, 16, 4, ATTRIBUTES, 1, "cc0-1.0", "Drawn by the tests.")

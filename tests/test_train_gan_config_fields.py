@@ -20,7 +20,8 @@ from ganapp.train.gan.loop import Budget, Run
 from ganapp.train.gan.quality import Judge
 from ganapp.train.gan.recorder import Recorder
 from ganapp.train.gan.start import facts_of, train
-from ganapp.train.gan.step import Batch, Losses, TrainState, new_state, train_step
+from ganapp.train.gan.state import TrainState, new_state
+from ganapp.train.gan.step import Batch, Losses, train_step
 
 CPU = torch.device("cpu")
 SIZES = [len(values) for values in ATTRIBUTES.values()]

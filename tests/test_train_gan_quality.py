@@ -13,7 +13,8 @@ from ganapp.train.gan.augment import MAX_P, overfitting
 from ganapp.train.gan.monitor import Monitor, Quality, Signals
 from ganapp.train.gan.quality import Judge
 from ganapp.train.gan.start import facts_of
-from ganapp.train.gan.step import Batch, TrainState, new_state, train_step
+from ganapp.train.gan.state import TrainState, new_state
+from ganapp.train.gan.step import Batch, train_step
 
 CPU = torch.device("cpu")
 SIZES = [len(values) for values in ATTRIBUTES.values()]

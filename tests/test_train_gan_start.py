@@ -24,7 +24,8 @@ from ganapp.train.gan.config import DEFAULT
 from ganapp.train.gan.loop import Budget, Run, batch_at
 from ganapp.train.gan.quality import Judge
 from ganapp.train.gan.start import train
-from ganapp.train.gan.step import Batch, Losses, TrainState, train_step
+from ganapp.train.gan.state import TrainState
+from ganapp.train.gan.step import Batch, Losses, train_step
 from ganapp.train.pace import crossed
 
 

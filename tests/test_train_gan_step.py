@@ -10,8 +10,10 @@ from tiny_run import ARCHITECTURES, ATTRIBUTES, TINY, write_dataset
 
 from ganapp.data.dataset import load_dataset
 from ganapp.train.gan.config import TrainConfig
+from ganapp.train.gan.labels import drop_labels
 from ganapp.train.gan.start import facts_of
-from ganapp.train.gan.step import Batch, TrainState, Watch, drop_labels, new_state, train_step, update_ema
+from ganapp.train.gan.state import TrainState, Watch, new_state, update_ema
+from ganapp.train.gan.step import Batch, train_step
 from ganapp.train.parallel import Draws, Processes
 
 CPU = torch.device("cpu")

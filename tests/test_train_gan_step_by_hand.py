@@ -8,18 +8,10 @@ from tiny_run import TINY
 from torch import Tensor, nn
 
 from ganapp.train.gan.config import TrainConfig
+from ganapp.train.gan.labels import drop_labels
 from ganapp.train.gan.losses import attribute_loss
-from ganapp.train.gan.step import (
-    W_AVG_STEP,
-    Batch,
-    TrainState,
-    Watch,
-    drop_labels,
-    generate,
-    targets,
-    train_step,
-    update_ema,
-)
+from ganapp.train.gan.state import TrainState, Watch, update_ema
+from ganapp.train.gan.step import W_AVG_STEP, Batch, generate, targets, train_step
 from ganapp.train.parallel import Draws, Processes
 
 CPU = torch.device("cpu")

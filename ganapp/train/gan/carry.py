@@ -16,7 +16,7 @@ from ganapp.models.palette import Palette
 from ganapp.models.stylegan2 import StyleGAN2Config
 from ganapp.train.gan.checkpoint import SHOWN, RunFacts, load_checkpoint
 from ganapp.train.gan.config import TrainConfig
-from ganapp.train.gan.step import TrainState, new_networks
+from ganapp.train.gan.state import TrainState, new_networks
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,8 @@ from ganapp.train.gan.config import DEFAULT, TrainConfig
 from ganapp.train.gan.monitor import Monitor, Quality, Signals
 from ganapp.train.gan.recorder import Recorder
 from ganapp.train.gan.report import RunAbout
-from ganapp.train.gan.step import Batch, Losses, TrainState, train_step
+from ganapp.train.gan.state import TrainState
+from ganapp.train.gan.step import Batch, Losses, train_step
 from ganapp.train.pace import METER, crossed, duration
 from ganapp.train.resume import kept
 

@@ -15,7 +15,7 @@ from ganapp.train.gan.augment import augment
 from ganapp.train.gan.config import TrainConfig
 from ganapp.train.gan.monitor import Quality
 from ganapp.train.gan.recorder import draw, to_images
-from ganapp.train.gan.step import TrainState
+from ganapp.train.gan.state import TrainState
 from ganapp.train.parallel import Draws, Processes
 
 FEATURES = "efficientnet-lite0"  # needs no download

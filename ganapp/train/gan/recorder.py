@@ -13,7 +13,7 @@ from ganapp.pictures.alpha import unpremultiply
 from ganapp.pictures.png import contact_sheet, save_png
 from ganapp.train.board import Board
 from ganapp.train.gan.monitor import Finding
-from ganapp.train.gan.step import TrainState
+from ganapp.train.gan.state import TrainState
 from ganapp.train.log import Log
 
 COLUMNS, ROWS = 8, 8

@@ -20,7 +20,7 @@ from ganapp.train.gan.config import DEFAULT, TrainConfig
 from ganapp.train.gan.loop import Budget, Run
 from ganapp.train.gan.recorder import Recorder
 from ganapp.train.gan.report import write_report
-from ganapp.train.gan.step import TrainState, new_state
+from ganapp.train.gan.state import TrainState, new_state
 from ganapp.train.parallel import GROUP, Processes
 from ganapp.train.resume import others
 
