@@ -113,3 +113,18 @@ def test_a_picture_of_ones_own_in_a_prepared_folder_is_not_deleted(tmp_path: Pat
     with pytest.raises(PrepareError, match=r"00/mine\.psd"):
         prepare(str(tmp_path / "art"), out, 16)
     assert own.read_bytes() == b"work of years"
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\n", "\r", '"', ","])
+def test_whatever_a_value_holds_is_read_back(odd: str, tmp_path: Path):
+    (tmp_path / "art").mkdir()
+    lines = []
+    for i in range(6):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)).save(
+            tmp_path / f"art/{i}.png"
+        )
+        lines.append(json.dumps({"file_name": f"{i}.png", "hat": f"a{odd}b" if i % 2 else "c"}))
+    (tmp_path / "art" / "metadata.jsonl").write_text("\n".join(lines))
+    prepare(str(tmp_path / "art"), tmp_path / "out", 16)
+    labels = load_dataset(tmp_path / "out").labels
+    assert labels.sum(1).tolist() == [1] * 6 and labels.sum(0).tolist() == [3, 3]

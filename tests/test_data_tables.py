@@ -103,14 +103,17 @@ def test_folders_at_the_top_are_classes(tmp_path: Path):
     ("names", "classes"),
     [
         (["a/1.png", "a/2.png", "b/3.png", "b/x/4.png"], True),
-        (["a/1.png", "a/2.png", "b/3.png", "b/4.png", "5.png"], False),  # a picture beside the folders
-        (["a/1.png", "a/2.png", "b/3.png"], False),  # a folder for one picture
+        (["a/1.png", "a/2.png", "b/3.png", "b/4.png", "5.png"], True),  # one beside the folders is of no class
+        (["a/1.png", "b/3.png", "4.png", "5.png", "6.png"], False),  # most lie beside them
+        (["a/1.png", "a/2.png", "a/4.png", "b/3.png"], True),  # two on average
+        (["a/1.png", "a/2.png", "b/3.png"], False),
+        ([f"{part}/{kind}/{i}.png" for part in ("train", "test") for kind in "ab" for i in range(3)], True),
         (["a/1.png", "a/2.png"], False),
         ([f"{i // 1000:02d}/{i}.png" for i in range(2500)], False),  # parts of a large set
         ([f"{i % 10}/{i}.png" for i in range(95)], True),  # ten digits
     ],
 )
-def test_folders_are_classes_where_each_has_some_pictures_and_none_lies_beside_them(names: list[str], classes: bool):
+def test_folders_are_classes_where_they_have_some_pictures_and_few_lie_beside_them(names: list[str], classes: bool):
     assert (of_folders(names, "") is not None) == classes
 
 
@@ -261,3 +264,110 @@ def test_a_dataset_has_ranges_of_numbers_and_what_a_cell_of_several_values_holds
     header, first, *_ = (tmp_path / "out" / "metadata.csv").read_text().splitlines()
     assert header == "file_name,source,weight,worn beard,worn hat"
     assert first == "00/00000.png,0.png,0.0 to 2.25,yes,no"
+
+
+def test_folders_below_those_for_training_and_for_tests_are_the_classes():
+    table = of_folders(
+        ["train/cat/1.png", "train/cat/2.png", "test/cat/3.png", "test/dog/4.png", "train/dog/5.png"], ""
+    )
+    assert table.rows["test/cat/3.png"] == {"class": "cat"} and table.rows["train/dog/5.png"] == {"class": "dog"}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_folder_in_a_folder_has_the_labels_that_it_has_alone(zipped: bool, tmp_path: Path):
+    """As a zip or not, and wherever its table lies."""
+    art = pictures(tmp_path / "art" / "data" / "images")
+    (art.parent / "Labels.CSV").write_text(
+        "file_name,hat\n" + "".join(f"images/{i}.png,{'ab'[i % 2]}\n" for i in range(8))
+    )
+    source = tmp_path / "art"
+    if zipped:
+        source = tmp_path / "art.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in sorted(art.parent.rglob("*.*")):
+                archive.write(path, str(path.relative_to(tmp_path / "art")))
+    assert attributes(source, tmp_path) == {"hat": ["a", "b"]}
+
+
+def test_tables_in_several_folders_each_describe_theirs(tmp_path: Path):
+    for part, at in (("train", 0), ("test", 8)):
+        folder = tmp_path / "art" / part
+        folder.mkdir(parents=True)
+        rows = [{"file_name": f"{i}.png", "hat": "ab"[i % 2], "size": None if i % 2 else "large"} for i in range(8)]
+        for i in range(8):
+            (folder / f"{i}.png").write_bytes(png(at + i))
+        (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    summary = prepare(str(tmp_path / "art"), tmp_path / "out", 16)
+    assert summary.attributes == {"hat": 2} and summary.pictures_without_row == summary.rows_without_picture == 0
+
+
+def test_a_second_table_of_a_folder_is_named_and_one_without_labels_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    art = pictures(tmp_path / "art")
+    rows = "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(8))
+    (art / "metadata.csv").write_text("file_name,hat\n" + rows)
+    (art / "labels.csv").write_text("file_name,coat\n" + rows)
+    (art / "dataset.json").write_text("{}")
+    with caplog.at_level(logging.WARNING):
+        assert attributes(art, tmp_path) == {"hat": ["a", "b"]}
+    assert [line.split(":")[0] for line in caplog.messages] == ["labels.csv"]
+
+
+@pytest.mark.parametrize("name", ["{}.png", "C:\\Users\\me\\{}.png", "elsewhere/{}.PNG"])
+def test_a_row_finds_the_one_picture_of_its_name_in_whatever_folder(name: str, tmp_path: Path):
+    art = pictures(tmp_path / "art", name="images/{}.png")
+    (art / "metadata.csv").write_text(
+        "file_name,hat\n" + "".join(f"{name.format(i)},{'ab'[i % 2]}\n" for i in range(8))
+    )
+    assert attributes(art, tmp_path) == {"hat": ["a", "b"]}
+    (art / "other").mkdir()
+    (art / "other" / "0.png").write_bytes(png(77))  # now 0.png may be either
+    summary = prepare(str(art), tmp_path / "again", 16)
+    assert (summary.rows_without_picture, summary.pictures_without_row) == (1, 2)
+
+
+def test_a_column_called_as_one_of_prepares_own_gets_another_name(tmp_path: Path):
+    art = pictures(tmp_path / "art")
+    (art / "metadata.csv").write_text("file_name,source\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(8)))
+    assert attributes(art, tmp_path) == {"origin": ["a", "b"]}
+    prepare(str(tmp_path / "out"), tmp_path / "second", 16)  # prepare's own column is none
+    assert json.loads((tmp_path / "second" / "dataset.json").read_text())["attributes"] == {"origin": ["a", "b"]}
+
+
+@pytest.mark.parametrize("form", ["one-hot", "object"])
+def test_stylegans_labels_in_other_forms(form: str):
+    names = [f"{i}.png" for i in range(6)]
+    labels = {name: i % 3 for i, name in enumerate(names)}
+    if form == "one-hot":
+        labels = [[name, [float(place == i % 3) for place in range(3)]] for i, name in enumerate(names)]
+    table = read_stylegan(json.dumps({"labels": labels}).encode(), "dataset.json")
+    assert [table.rows[name]["label"] for name in names] == ["0", "1", "2", "0", "1", "2"]
+
+
+def test_a_trait_that_a_token_has_twice_has_both_values_and_files_need_no_suffix(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    art = pictures(tmp_path / "art")
+    for i in range(8):
+        worn = [{"trait_type": "Acc", "value": value} for value in (["Watch", "Ring"] if i % 2 else ["Pin"])]
+        (art / str(i)).write_text(json.dumps({"attributes": [*worn, {"value": "ab"[i % 2]}]}))
+    (art / "9.json").write_text('{"attributes": [')
+    with caplog.at_level(logging.WARNING):
+        found = attributes(art, tmp_path)
+    assert found == {
+        "Acc Pin": ["no", "yes"],
+        "Acc Ring": ["no", "yes"],
+        "Acc Watch": ["no", "yes"],
+        "trait": ["a", "b"],
+    }
+    assert "no JSON: 9.json" in caplog.text
+
+
+def test_a_fault_in_a_table_of_lines_is_not_passed_over(tmp_path: Path):
+    art = pictures(tmp_path / "art")
+    (art / "metadata.jsonl").write_text('{"file_name": "0.png", "hat": "a"}\n{oops\n')
+    with pytest.raises(
+        PrepareError, match=r"metadata\.jsonl: line 2: is not JSON \(Expecting property name enclosed in"
+    ):
+        prepare(str(art), tmp_path / "out", 16)

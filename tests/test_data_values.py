@@ -2,10 +2,11 @@
 
 import logging
 
+import numpy as np
 import pytest
 
 from ganapp.contract import MAX_ATTRIBUTES
-from ganapp.data.values import QUANTILES, apart, attribute_values, in_one_case, in_quantiles, settled
+from ganapp.data.values import QUANTILES, apart, as_numbers, attribute_values, in_one_case, in_quantiles, settled
 
 
 @pytest.mark.parametrize("unknown", ["", "any", "NaN", "nan", "null", "N/A", "#N/A", "<NA>", "?", "-", "Unknown"])
@@ -80,7 +81,7 @@ def test_most_pictures_of_one_number_make_fewer_ranges():
 
 def test_a_cell_of_several_values_has_all_of_them():
     cells = ["hat|beard", "beard", "", "nan", "hat | beard", "crown|beard"]
-    rows = [{"worn": cell, "eyes": "two"} for cell in cells] + [{"eyes": "one"}]
+    rows: list[dict] = [{"worn": cell, "eyes": "two"} for cell in cells] + [{"eyes": "one"}]
     assert apart(["worn", "eyes"], rows) == ["worn beard", "worn hat", "eyes"]
     assert [row.get("worn beard") for row in rows] == ["yes", "yes", "no", None, "yes", "yes", None]
     assert [row.get("worn hat") for row in rows] == ["yes", "no", "no", None, "yes", "no", None]
@@ -93,3 +94,58 @@ def test_more_attributes_than_a_model_has_are_named(caplog: pytest.LogCaptureFix
         kept = attribute_values(settled(rows[0], rows), rows)
     assert len(kept) == MAX_ATTRIBUTES and list(kept) == [f"c{j}" for j in range(MAX_ATTRIBUTES)]
     assert [line.split(":")[0] for line in caplog.messages] == [f"c{MAX_ATTRIBUTES}", f"c{MAX_ATTRIBUTES + 1}"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["62.57%", "3.5 %"], [62.57, 3.5]),
+        (["$8,787.25", "$12"], [8787.25, 12]),
+        (["259.35 €", "1.5 €"], [259.35, 1.5]),
+        (["\u2212995.64", "+3"], [-995.64, 3]),
+        (["470,26", "8"], [470.26, 8]),
+        (["8.527,32", "1,5"], [8527.32, 1.5]),
+        (["476,876.38"], [476876.38]),
+        (["1,000", "12,500"], [1000, 12500]),
+        (["20\u00a0337", "1 200"], [20337, 1200]),
+        (["25 °C", "-3 °C"], [25, -3]),
+        (["1e5", "2.5E-3", ".5"], [1e5, 0.0025, 0.5]),
+    ],
+)
+def test_numbers_are_read_as_people_and_spreadsheets_write_them(cells: list[str], numbers: list[float]):
+    assert as_numbers(cells) == numbers
+
+
+@pytest.mark.parametrize("cell", ["sold", "inf", "nan", "-", "1.2.3", "7 x 8", "ape 7", "", "9" * 500])
+def test_what_is_no_number_is_none(cell: str):
+    assert np.isnan(as_numbers([cell])).all()
+
+
+def test_units_that_differ_are_no_numbers_of_one_column():
+    assert np.isnan(as_numbers(["25 °C", "3 °F"])).all()
+
+
+def test_a_few_cells_that_are_no_numbers_are_unknown_and_named(caplog: pytest.LogCaptureFixture):
+    rows = [{"price": f"{i * 1.5} €"} for i in range(39)] + [{"price": "sold"}]
+    with caplog.at_level(logging.WARNING):
+        in_quantiles(["price"], rows)
+    assert rows[39]["price"] == "" and rows[3]["price"] == "0.0 € to 13.5 €"
+    assert "price: no number, so unknown: sold" in caplog.text
+
+
+@pytest.mark.parametrize("numbers", [range(1, 201), [i for i in range(1, 201) if i != 17], range(7, 60)])
+def test_what_numbers_the_pictures_is_no_attribute_and_said_to_be_none(numbers, caplog: pytest.LogCaptureFixture):
+    rows = [{"token": str(i)} for i in numbers]
+    with caplog.at_level(logging.WARNING):
+        assert attribute_values(settled(["token"], rows), rows) == {}
+    assert "token: no attribute, as it numbers the pictures" in caplog.text
+    temperatures = [{"t": str(i)} for i in range(-12, 12)]
+    assert len(attribute_values(settled(["t"], temperatures), temperatures)["t"]) == QUANTILES
+
+
+def test_a_value_of_several_writes_over_no_other_column_and_one_odd_cell_splits_nothing():
+    rows = [{"tags": "hat|beard" if i % 2 else "beard", "tags hat": "ab"[i % 2]} for i in range(8)]
+    assert apart(["tags", "tags hat"], rows) == ["tags beard", "tags: hat", "tags hat"]
+    assert rows[1] == {"tags beard": "yes", "tags: hat": "yes", "tags hat": "b"}
+    odd = [{"kind": "cat|dog" if i == 7 else ["cat", "dog"][i % 2]} for i in range(90)]
+    assert apart(["kind"], odd) == ["kind"] and odd[7] == {"kind": "cat|dog"}

@@ -279,3 +279,16 @@ def test_the_spec_of_a_model_is_read_from_its_file_and_not_from_its_folder(tmp_p
     write_bundle(tmp_path / "faces", FACES)
     shutil.move(tmp_path / "faces", tmp_path / "portraits")
     assert Library(tmp_path).spec("portraits").name == "faces"
+
+
+def test_a_field_that_others_read_otherwise_is_refused(tmp_path: Path):
+    """protobuf cuts a tag to 32 bits; with bit 32 set, a graph would be unseen here and run there."""
+    path = write_bundle(tmp_path / "faces", FACES) / SYNTHESIS
+    data = path.read_bytes()
+    made = onnx.load_model_from_string(data)
+    graph = made.graph.SerializeToString()
+    at = data.index(graph)
+    start = data.rindex(b"\x3a", 0, at)  # the tag of field 7, and then the length
+    path.write_bytes(data[:start] + b"\xba\x80\x80\x80\x10" + data[start + 1 :])
+    with pytest.raises(BundleError, match="is not a whole ONNX file"):
+        Library(tmp_path)

@@ -1,6 +1,9 @@
 """TIFFs of odd kinds come out as what they are, or are refused by name."""
 
 import io
+import struct
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -79,3 +82,27 @@ def test_what_pillow_reads_it_reads_alone(monkeypatch: pytest.MonkeyPatch):
     file = io.BytesIO()
     Image.fromarray(noise(3)).save(file, "TIFF")
     assert np.array_equal(load_image(file.getvalue())[..., :3], noise(3))
+
+
+def test_a_strip_that_unpacks_to_more_than_the_picture_is_refused_and_never_unpacked():
+    honest = tiff(
+        noise(2, np.uint16, 64), photometric="minisblack", planarconfig="contig", extrasamples=[2], compression="zlib"
+    )
+    assert load_image(honest).shape == (64, 66, 4)
+    with tifffile.TiffFile(io.BytesIO(honest)) as file:
+        [at], [length] = file.pages.first.dataoffsets, file.pages.first.databytecounts
+    bomb = zlib.compress(bytes(50 * 2**20))
+    packed = honest.replace(struct.pack("<I", length), struct.pack("<I", len(bomb)))
+    packed = packed.replace(struct.pack("<I", at), struct.pack("<I", len(packed))) + bomb
+    tracemalloc.start()
+    with pytest.raises(ImageError):
+        load_image(packed)
+    assert tracemalloc.get_traced_memory()[1] < 5 * 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("tag", [(34675, "I", 1, 5, True), (274, "H", 2, (1, 1), True), (34675, "H", 1, 5, True)])
+def test_tags_of_other_kinds_than_they_should_be_are_passed_over(tag: tuple):
+    samples = noise(3, np.uint32)
+    image = load_image(tiff(samples, photometric="rgb", extratags=[tag]))
+    assert np.array_equal(image[..., :3], noise(3))

@@ -273,7 +273,7 @@ def test_the_columns_of_a_table_stay_and_the_categorical_ones_become_attributes(
     lines = ["file_name,kind,title,constant,size"]
     lines += [f"{'abcd'[i % 4]}/{i}.png,{'cat' if i % 2 else 'dog'},title {i}, x,{i // 2 % 5 + 1}" for i in range(11)]
     (folder / "metadata.csv").write_text("\n".join(lines) + "\nnowhere.png,cat,t,x,\n")
-    (folder / "a" / "metadata.csv").write_text("file_name,kind\n0.png,fish\n")
+    (folder / "a" / "notes.txt").write_text("0.png: fish")
     summary = prepare(str(folder), tmp_path / "out", 32)
     assert (summary.rows_without_picture, summary.pictures_without_row, summary.skipped) == (1, 1, 1)
     assert "no picture for nowhere.png" in caplog.text

@@ -198,9 +198,11 @@ def test_a_run_that_takes_too_long_is_ended_and_told_and_the_next_one_is_not(
     slow.on_failure = told.append
     monkeypatch.setattr(session, "LONGEST_RUN", 0.2)
     monkeypatch.setattr(session, "WATCH", session.Watch())
-    with pytest.raises(BundleError, match=r"slow\.onnx: took over 0\.2 seconds"):
-        run(slow, inputs)
-    assert len(told) == 1 and "slow.onnx" in told[0]
+    for count in (0, 1):  # once may be the machine's fault
+        with pytest.raises(BundleError, match=r"slow\.onnx: took over 0\.2 seconds"):
+            run(slow, inputs)
+        assert len(told) == count
+    assert "slow.onnx" in told[0]
     assert run(quick, inputs).dtype == np.uint8
 
 
@@ -210,3 +212,17 @@ def test_a_graph_that_fails_is_named_in_a_sentence(model: bytes):
     with pytest.raises(BundleError, match=r"plain\.onnx: fails to run \(.*\); export the checkpoint again"):
         run(opened, {"z": np.ones((1, 9), np.float32), "labels": np.zeros((1, 2), np.float32)})
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "own_fault"),
+    [("node 3 broke", True), (300 * "x" + " Failed to allocate memory", False), ("CUDA out of memory", False)],
+)
+def test_a_lack_of_memory_is_no_fault_of_a_graph(model: bytes, said: str, own_fault: bool):
+    opened, told = open_session(model, "plain.onnx", [CPU]), []
+    opened.on_failure = told.append
+    opened.run = lambda *_: (_ for _ in ()).throw(RuntimeError(said))
+    for _ in range(3):
+        with pytest.raises(BundleError):
+            run(opened, {})
+    assert bool(told) == own_fault

@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from ganapp.ui import gate
 from ganapp.ui.gate import ANY, MOST_BODY, MOST_UPLOAD, Gate, close_idle, host_name, own_hosts
 from ganapp.ui.room import Room
 
@@ -146,3 +147,14 @@ def test_of_too_many_that_wait_the_oldest_go_at_once(server: uvicorn.Server, con
     rest[0].setblocking(False)
     with pytest.raises(BlockingIOError):
         rest[0].recv(1)
+
+
+def test_a_body_of_which_no_more_comes_is_not_waited_for(
+    server: uvicorn.Server, connect: Callable[[bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gate, "PART_WITHIN", 0.2)
+    for path in (b"/", b"/gradio_api/upload"):
+        link = connect(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
+        assert link.recv(1000).startswith(b"HTTP/1.1 408")
+    link = connect(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+    assert link.recv(1000).startswith(b"HTTP/1.1 200")

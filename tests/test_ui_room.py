@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from ganapp.ui.room import PREFIX, SETTING, Room, remove_abandoned
+from ganapp.ui.room import LOCK, PREFIX, SETTING, Room, remove_abandoned
 
 
 def put(folder: Path, name: str, size: int, changed: float) -> Path:
@@ -56,9 +57,9 @@ def test_a_process_has_a_folder_of_its_own_which_goes_with_it(how: str, tmp_path
     folder = Path(done.stdout.strip())
     assert folder.parent == tmp_path.resolve() and folder.name.startswith(PREFIX)
     assert folder.exists() == (how == "is killed")
-    own = tmp_path / f"{PREFIX}{os.getpid()}-x"
-    own.mkdir()
-    (tmp_path / f"{PREFIX}mine-x").mkdir()
-    if os.name == "posix":
+    (tmp_path / f"{PREFIX}mine").mkdir()
+    held = tmp_path / f"{PREFIX}held"
+    held.mkdir()
+    with FileLock(held / LOCK):  # by a process that lives, wherever that is
         remove_abandoned(tmp_path)
-        assert sorted(os.listdir(tmp_path)) == sorted([own.name, f"{PREFIX}mine-x"])
+        assert sorted(os.listdir(tmp_path)) == sorted([held.name, f"{PREFIX}mine"])

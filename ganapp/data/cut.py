@@ -1,5 +1,6 @@
 """The pictures in a file: its first frame, all of its frames, or the cells of a sheet of sprites."""
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ganapp.data.sources import PrepareError
+from ganapp.data.sources import PrepareError, printable
 from ganapp.pictures.load import ImageError, load_first, load_frames
+
+log = logging.getLogger(__name__)
 
 Frames = Literal["first", "all"]
 MOST_CELLS = 100_000  # of a sheet
@@ -36,6 +39,10 @@ class Cutter:
             if self.cell is None:
                 yield where, image
                 continue
+            left = image.shape[1] % self.cell[0], image.shape[0] % self.cell[1]
+            if any(left):
+                size = f"{image.shape[1]}x{image.shape[0]} is no multiple of {self.cell[0]}x{self.cell[1]}"
+                log.warning("%s: %s; %dx%d pixels are left over: has it a margin?", printable(where), size, *left)
             for row, column, cell in cells(image, self.cell):
                 if (cell == cell[0, 0]).all() or not cell[..., 3].any():
                     self.empty += 1
@@ -49,8 +56,12 @@ class Cutter:
             self.frames_left += count - 1
             yield name, image
             return
-        for number, image in enumerate(load_frames(data, faults), 1):
-            yield (name if number == 1 else f"{name} frame {number}"), image
+        number = 0
+        try:
+            for number, image in enumerate(load_frames(data, faults), 1):
+                yield (name if number == 1 else f"{name} frame {number}"), image
+        except ImageError as error:
+            raise ImageError(f"{error}, after {number} frames that were taken" if number else str(error)) from None
 
 
 def cells(image: np.ndarray, size: tuple[int, int]) -> Iterator[tuple[int, int, np.ndarray]]:

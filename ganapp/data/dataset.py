@@ -152,7 +152,7 @@ def gathered(pictures: Iterable[np.ndarray], shape: tuple[int, ...], folder: Pat
             for picture in pictures:
                 file.write(picture)
             file.flush()
-            return np.memmap(file, np.uint8, "c", shape=shape)
+            return np.memmap(file, np.uint8, "r+", shape=shape)  # shared: a private map counts as memory
     except OSError as error:
         where = place or tempfile.gettempdir()
         raise ValueError(
@@ -162,12 +162,15 @@ def gathered(pictures: Iterable[np.ndarray], shape: tuple[int, ...], folder: Pat
 
 
 def free_memory() -> int:
-    """Bytes that this process may still take, by the machine and by its container's limit."""
+    """Bytes that this process may still take, by the machine and its container's limit, beside those it works with."""
     free = psutil.virtual_memory().available
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        most = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        free = min(free, most - int(Path("/sys/fs/cgroup/memory.current").read_text()))
-    return max(0, free)
+    with suppress(OSError, ValueError, KeyError):  # "max" where there is no limit
+        group = Path("/sys/fs/cgroup")
+        most, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        held = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        cached = int(held["inactive_file"]) + int(held["active_file"])  # files that were read: given up when needed
+        free = min(free, most - used + cached)
+    return max(0, free) // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def encode_labels(rows: list[dict[str, str]], attributes: dict[str, tuple[str, ...]]) -> np.ndarray:

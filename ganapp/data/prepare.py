@@ -19,8 +19,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.avatars import BUILTIN, LICENCE, generate
 from ganapp.data.cut import Cutter, Frames, cell_size, checked_frames
-from ganapp.data.labels import Table
-from ganapp.data.sources import PrepareError, Source, open_source, printable
+from ganapp.data.labels import Table, joined
+from ganapp.data.sources import PrepareError, Source, folder_of, open_source, printable
 from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan, read_tokens
 from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
 from ganapp.data.values import attribute_values, settled
@@ -202,7 +202,7 @@ def _loaded(source: Source, table: Table | None, name: str, job: Job) -> Iterato
             seen[digest] = where
             if not has_few_colours(made.image, 1):  # a plain picture has no grid
                 job.factors.add(made.factor)
-            if has_few_colours(made.image, FEW_COLOURS):  # of a small picture of many colours nothing is known
+            if has_few_colours(image, FEW_COLOURS):  # of a small picture of many colours nothing is known
                 summary.pixel_art += bool(made.factor)
                 summary.reduced_art += made.reduced
             summary.pictures_without_row += table is not None and file not in rows
@@ -262,21 +262,44 @@ def _table(source: Source, labels: Path | None) -> Table | None:
         if table is None and str(labels) != NO_LABELS:
             raise PrepareError(f"{labels}: holds no labels")
         return table
+    found: dict[str, Table] = {}  # by the folder that a table describes
     for name in source.tables:
+        folder = folder_of(name)
         try:
             table = _read_table(source.read(name), printable(name))
         except PrepareError as error:
-            if name.endswith(".csv"):
+            if not name.lower().endswith(".json"):
                 raise
-            log.warning("%s; it is passed over", error)  # it may be for other programs
+            log.warning("%s; the file is passed over", error)  # it may be for other programs
             continue
-        if table:
-            return table
-    table = read_tokens(source.records, lambda name: _bytes(source.read(name), name))
+        if table and folder in found:
+            log.warning("%s: is passed over, as another table is read there; --labels chooses", printable(name))
+        elif table:
+            found[folder] = table
+        elif folder != source.root:
+            source.skipped.append((name, "is not an image"))
+    if found:
+        return joined(found, source.root)
+    table = read_tokens([*source.records, *_without_suffix(source)], lambda name: _bytes(source.read(name), name))
     if table is None:
         source.skipped += [(name, "is not an image") for name in source.records]
         table = of_folders(source.names, source.root)
     return table
+
+
+def _without_suffix(source: Source) -> list[str]:
+    """Files of JSON whose names have no suffix, as hubs of tokens have them; they are taken out of the names."""
+    bare = [name for name in source.names if "." not in PurePosixPath(name).name]
+    if not bare or len(bare) == len(source.names):
+        return []
+    records = []
+    for name in bare:
+        with suppress(ImageError, PrepareError, OSError):
+            if _bytes(source.read(name), name)[:64].lstrip().startswith(b"{"):
+                records.append(name)
+    taken = set(records)
+    source.names = [name for name in source.names if name not in taken]
+    return records
 
 
 def _read_table(file: Path | bytes, name: str) -> Table | None:
@@ -294,7 +317,10 @@ def _bytes(file: Path | bytes, name: str) -> bytes:
         raise PrepareError(f"{name}: there is no such file")
     if file.stat().st_size > MAX_BYTES:
         raise PrepareError(f"{name}: is over {MAX_BYTES // 2**20} MiB, the limit of a file")
-    return file.read_bytes()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PrepareError(f"{name}: cannot be read ({error.strerror}); let this user read it") from None
 
 
 def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:
@@ -316,6 +342,8 @@ def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:
             for name in opaque:
                 save_png(folder / name, load_image(folder / name))
         labels = [{column: row[column] for column in job.columns if column in row} for row in rows]
+        for row in labels:
+            row.update({column: value.replace("\r", " ") for column, value in row.items() if "\r" in value})
         columns = settled(job.columns, labels)
         rows = [
             {"file_name": row["file_name"], "source": row["source"], **spelt}

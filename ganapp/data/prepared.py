@@ -1,6 +1,7 @@
 """A folder that `prepare` made, read back with every part of it checked: somebody may have changed it since."""
 
 import csv
+import io
 import json
 import stat
 from pathlib import Path, PurePosixPath
@@ -29,7 +30,10 @@ def read_prepared(folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """
     record, table = folder / RECORD, folder / METADATA
     facts = checked_facts(text_of(record), record)
-    rows = list(csv.DictReader(text_of(table).splitlines(keepends=True)))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text_of(table), newline="")))
+    except csv.Error as error:
+        raise ValueError(f"{table}: {error}; {AGAIN}") from None
     if not rows:
         raise ValueError(f"{table}: no pictures; {AGAIN}")
     columns = rows[0].keys()

@@ -1,5 +1,6 @@
 """What lies in a folder or a zip: its files in natural order, each read within bounds, and its table of labels."""
 
+import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from ganapp.pictures.load import MAX_BYTES, ImageError
 
 MAX_ENTRIES = 1_000_000
 RECORD = "dataset.json"  # of a source that is a dataset itself
-TABLES = ("metadata.csv", "labels.csv", "metadata.jsonl", "dataset.json")  # the first that has labels counts
+# The first in a folder that has labels counts there; names are in any case.
+TABLES = ("metadata.csv", "labels.csv", "metadata.tsv", "labels.tsv", "metadata.jsonl", "dataset.json")
 
 
 class PrepareError(ValueError):
@@ -24,8 +26,8 @@ class Source:
     """The files of a folder or zip. `read(name)` is what `load_image` takes; it may raise ImageError.
 
     `names` are paths relative to the source, with "/", in natural order; `skipped` has what is no plain file,
-    each with the reason; `tables` names what may hold labels, whose own paths are relative to `root` ("" or "top/"),
-    and `records` other files of JSON, which may hold those of a picture each.
+    each with the reason; `tables` names what may hold labels, whose own paths are relative to their folder, and
+    `records` other files of JSON, which may hold those of a picture each. `root` ("" or "top/") is where all lies.
     """
 
     read: Callable[[str], Path | bytes]
@@ -37,12 +39,26 @@ class Source:
 
     def settle(self) -> "Source":
         """The source with its names in order, and what may hold labels taken out of them."""
-        self.tables = [self.root + table for table in TABLES if self.root + table in self.names]
+        tops = {name.partition("/")[0] for name in self.names if "/" in name}
+        if len(tops) == 1 and all("/" in name for name in self.names):
+            self.root = tops.pop() + "/"  # a folder that was zipped whole, or lies in another
+        tables = (name for name in self.names if PurePosixPath(name).name.lower() in TABLES)
+        self.tables = sorted(tables, key=lambda name: (name.count("/"), natural(folder_of(name)), rank(name)))
         records = {name for name in self.names if name.lower().endswith(".json")} - {*self.tables}
         self.names = sorted(set(self.names) - {*self.tables} - records, key=natural)
         self.records = sorted(records, key=natural)
         self.skipped.sort(key=lambda item: natural(item[0]))
         return self
+
+
+def folder_of(name: str) -> str:
+    """The folder of a file, "" or with "/" at its end."""
+    return name[: name.rfind("/") + 1]
+
+
+def rank(name: str) -> int:
+    """A table's place among those of its folder."""
+    return TABLES.index(PurePosixPath(name).name.lower())
 
 
 @contextmanager
@@ -58,6 +74,8 @@ def open_source(path: Path) -> Iterator[Source]:
         with archive:
             yield _zip(archive, path)
     elif path.exists():
+        if path.is_file() and not os.access(path, os.R_OK):
+            raise PrepareError(f"{path}: cannot be read; let this user read it")
         raise PrepareError(f"{path}: is neither a folder nor a zip")
     else:
         raise PrepareError(f"{path}: there is no such folder or zip")
@@ -91,9 +109,6 @@ def _zip(archive: zipfile.ZipFile, path: Path) -> Source:
         else:
             infos[name] = info
             source.names.append(name)
-    tops = {name.partition("/")[0] for name in source.names if "/" in name}
-    if len(tops) == 1 and all("/" in name for name in source.names):
-        source.root = tops.pop() + "/"  # a folder that was zipped whole: its table lies in it
     return source.settle()
 
 

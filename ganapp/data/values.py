@@ -1,7 +1,9 @@
 """Values of labels: made into ones that can condition a model, and the columns that do."""
 
 import logging
+import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
@@ -19,6 +21,11 @@ MAX_VALUES = 64
 UNKNOWN = {"", ANY, "nan", "null", "nil", "n/a", "na", "#n/a", "<na>", "?", "-", "unknown"}  # in lower case
 SEVERAL = "|"  # between the values of a cell that holds several
 QUANTILES = 4
+MOST_ODD = 0.05  # of a column's cells may be no numbers
+WRITTEN = re.compile(
+    r"(?P<before>[^\w+.,-]{0,4})(?P<number>[-+]?[0-9.,][0-9., ']*(e[-+]?[0-9]+)?)(?P<behind>[^0-9.,]{0,12})",
+    re.IGNORECASE,
+)
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE)
 
 
@@ -33,11 +40,14 @@ def settled(columns: Iterable[str], rows: list[Row]) -> list[str]:
 def apart(columns: Iterable[str], rows: list[Row]) -> list[str]:
     """The columns, with one of yes and no for each value in place of those whose cells hold several, as in "hat|beard".
 
-    An empty cell of such a column holds none of them. Values of one picture alone are left out.
+    An empty cell of such a column holds none of them. Values of one picture alone are left out. A column of which
+    hardly a cell holds several is left as it is.
     """
-    kept = []
+    columns, kept = list(columns), []
     for column in columns:
-        if not any(SEVERAL in row.get(column, "") for row in rows):
+        filled = [row[column] for row in rows if row.get(column)]
+        several = sum(SEVERAL in cell for cell in filled)
+        if several <= MOST_ODD * len(filled):
             kept.append(column)
             continue
         cells = [(row, row.pop(column)) for row in rows if column in row]
@@ -45,12 +55,14 @@ def apart(columns: Iterable[str], rows: list[Row]) -> list[str]:
         count = Counter(value for values, _ in held for value in values)
         common = sorted(sorted(count, key=natural), key=lambda value: -count[value])
         values = sorted((value for value in common[:MAX_VALUES] if count[value] > 1), key=natural)
+        names = {value: f"{column} {value}" for value in values}
+        names |= {value: f"{column}: {value}" for value, name in names.items() if name in columns}
         for found, row in held:
-            row.update({f"{column} {value}": "yes" if value in found else "no" for value in values})
+            row.update({name: "yes" if value in found else "no" for value, name in names.items()})
         left = len(count) - len(values)
         said = f", without {left:,} that are too rare" if left else ""
         log.info("%s: holds several values; each of %d is an attribute%s", printable(column), len(values), said)
-        kept += [f"{column} {value}" for value in values]
+        kept += names.values()
     return kept
 
 
@@ -62,30 +74,74 @@ def known(cell: str) -> bool:
 def in_quantiles(columns: Iterable[str], rows: list[Row]) -> None:
     """Put QUANTILES ranges in place of numbers that are too many to be values themselves: "0.5 to 2".
 
-    Whole numbers that count the pictures say nothing of them and are left as they are.
+    A few cells that are no numbers are made unknown, and named. Whole numbers that number the pictures say nothing of
+    them and are left as they are.
     """
     for column in columns:
         found = [(row, row[column]) for row in rows if row.get(column, "").lower() not in UNKNOWN]
-        if not found or not all(NUMBER.fullmatch(value) for _, value in found):
+        if not found or not useless(Counter(value for _, value in found)):
             continue
-        numbers = np.array([float(value) for _, value in found])
-        distinct = np.unique(numbers)
-        if not np.isfinite(distinct).all() or not useless(Counter(value for _, value in found)) or len(distinct) < 2:
+        numbers = as_numbers([value for _, value in found])
+        pairs = [(number, *pair) for number, pair in zip(numbers, found, strict=True) if math.isfinite(number)]
+        odd = [row for (row, _), number in zip(found, numbers, strict=True) if not math.isfinite(number)]
+        distinct = np.unique([number for number, *_ in pairs])
+        if len(odd) > MOST_ODD * len(found) or len(distinct) < 2 or is_numbering(distinct, len(pairs)):
             continue
-        if len(distinct) == len(found) and distinct[-1] - distinct[0] == len(found) - 1 and distinct[0] % 1 == 0:
-            continue  # 1 to N, each once: a numbering
-        bounds = np.unique(np.quantile(numbers, np.arange(1, QUANTILES) / QUANTILES))
-        bins = np.searchsorted(bounds, numbers, "left")
-        names = {}
-        for each in set(bins.tolist()):
-            inside = sorted(
-                (number, value) for number, b, (_, value) in zip(numbers, bins, found, strict=True) if b == each
-            )
-            low, high = inside[0][1], inside[-1][1]
-            names[each] = low if inside[0][0] == inside[-1][0] else f"{low} to {high}"
-        for (row, _), each in zip(found, bins.tolist(), strict=True):
-            row[column] = names[each]
-        log.info("%s: %d numbers, in %d ranges of as many pictures each", printable(column), len(distinct), len(names))
+        if odd:
+            named = ", ".join(printable(row[column]) for row in odd[:3])
+            log.warning("%s: no number, so unknown: %s%s", printable(column), named, " ..." * (len(odd) > 3))
+            for row in odd:
+                row[column] = ""
+        bounds = np.unique(np.quantile([number for number, *_ in pairs], np.arange(1, QUANTILES) / QUANTILES))
+        bins: dict[int, list] = {}
+        for pair in pairs:
+            bins.setdefault(int(np.searchsorted(bounds, pair[0], "left")), []).append(pair)
+        for inside in bins.values():
+            (low, _, least), (high, _, most) = min(inside, key=first), max(inside, key=first)
+            name = least if low == high else f"{least} to {most}"
+            for _, row, _ in inside:
+                row[column] = name
+        log.info("%s: %d numbers, in %d ranges of as many pictures each", printable(column), len(distinct), len(bins))
+
+
+def first(items: tuple) -> float:
+    return items[0]
+
+
+def is_numbering(distinct: np.ndarray, count: int) -> bool:
+    """Whether sorted different numbers of so many pictures number them: whole, from 0 on, each once, few left out."""
+    whole = (distinct % 1 == 0).all() and distinct[0] >= 0
+    return bool(whole) and len(distinct) == count and distinct[-1] - distinct[0] < 2 * count
+
+
+def as_numbers(texts: list[str]) -> list[float]:
+    """The numbers in the cells of a column, nan for what is none, as people and their spreadsheets write them.
+
+    With a unit before or behind, the same in all cells ("25 °C", "$8,787.25", "62.5%"), with blanks or marks between
+    thousands, and with a decimal comma where all of the column's commas can be one.
+    """
+    cells = [WRITTEN.fullmatch(unicodedata.normalize("NFKC", text).replace("\u2212", "-").strip()) for text in texts]
+    units = {(cell["before"].strip(), cell["behind"].strip()) for cell in cells if cell}
+    if not units or len(units) > 1:
+        cells = [cell if cell and not cell["before"].strip() + cell["behind"].strip() else None for cell in cells]
+    written = [cell["number"] if cell else "" for cell in cells]
+    mark = decimal_mark(written)
+    return [as_number(text, mark) for text in written]
+
+
+def decimal_mark(written: list[str]) -> str:
+    """What stands before a column's decimals: a comma if it is the last mark of a cell, or cannot part thousands."""
+    for text in written:
+        marks = [each for each in text if each in ".,"]
+        if len(set(marks)) == 2:
+            return marks[-1]
+    commas = [text for text in written if "," in text]
+    return "," if commas and not all(re.fullmatch(r"[-+]?[0-9]{1,3}(,[0-9]{3})+", text) for text in commas) else "."
+
+
+def as_number(text: str, mark: str) -> float:
+    plain = re.sub(r"[ ']", "", text.replace("," if mark == "." else ".", "")).replace(mark, ".")
+    return float(plain) if NUMBER.fullmatch(plain) and len(plain) < 400 else math.nan
 
 
 def attribute_values(columns: Iterable[str], rows: Iterable[Row]) -> dict[str, list[str]]:
@@ -124,6 +180,8 @@ def useless(found: Counter[str]) -> str:
         return "all its values are unknown"
     if len(found) == 1:
         return "all pictures have the same value"
+    if all(value.isdecimal() for value in found) and is_numbering(np.sort([float(v) for v in found]), found.total()):
+        return "it numbers the pictures"
     if len(found) > MAX_VALUES:
         return f"its {len(found):,} different values are more than {MAX_VALUES}"
     if len(found) > found.total() // 2:

@@ -130,14 +130,15 @@ def _odd_tiff(data: bytes, faults: list[str], most_pixels: int) -> np.ndarray:
         picture, alpha, premultiplied = read_tiff(data, most_pixels)
     except ValueError as error:
         raise ImageError(str(error)) from None
-    image = _rgba(picture, None)
-    if alpha is not None:
-        image[..., 3] = alpha
-        image = unpremultiply(image.astype(np.float32)) if premultiplied else image
-    colours = None if premultiplied else _in_srgb(picture, faults)
-    if colours is not None:
-        image[..., :3] = colours
-    return _upright(image, picture)
+    with _named_errors(data):
+        image = _rgba(picture, None)
+        if alpha is not None:
+            image[..., 3] = alpha
+            image = unpremultiply(image.astype(np.float32)) if premultiplied else image
+        colours = None if premultiplied else _in_srgb(picture, faults)
+        if colours is not None:
+            image[..., :3] = colours
+        return _upright(image, picture)
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """TIFFs of kinds that Pillow does not know, read by tifffile: CMYK with alpha, grey of 16 bits with alpha and so on."""
 
 import io
+import logging
+import zlib
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 SIGNATURES = (b"II*\0", b"MM\0*")
-MOST_SAMPLES = 8  # of a pixel
+MOST_SAMPLES = 5  # of a pixel: CMYK and alpha
+PLAIN, DEFLATE = (1,), (8, 32946)  # compressions
 MODES = {"MINISBLACK": "L", "RGB": "RGB", "SEPARATED": "CMYK"}
 BRIGHTEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.uint32): 2**32 - 1}
 UNASSOCIATED = 2  # TIFF 6.0, ExtraSamples: alpha that the colours are not multiplied by
@@ -21,6 +25,8 @@ def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | 
     """
     try:
         import tifffile
+
+        logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says is said here
     except ImportError:
         raise ValueError("is a TIFF of a kind that is not read; save it as PNG, or pip install tifffile") from None
     try:
@@ -31,6 +37,7 @@ def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | 
             if page.imagewidth * page.imagelength > most_pixels or page.samplesperpixel > MOST_SAMPLES:
                 raise ValueError(f"has over {most_pixels:,} pixels or {MOST_SAMPLES} samples of each, the limit")
             mode = MODES.get(getattr(page.photometric, "name", ""))
+            check_segments(page, data)
             kinds = (*BRIGHTEST, np.dtype(np.float32))
             samples = page.asarray() if mode and page.dtype and page.dtype.newbyteorder("=") in kinds else None
             extra = [int(kind) for kind in page.extrasamples]
@@ -51,14 +58,31 @@ def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | 
     samples = eight_bits(samples)
     colours = samples[..., 0] if count == 1 else samples[..., :count]
     picture = Image.fromarray(np.ascontiguousarray(colours), mode)
-    if profile:
+    if isinstance(profile, bytes):
         picture.info["icc_profile"] = profile
-    if turned:
+    if turned and isinstance(turned.value, int):
         picture.getexif()[ORIENTATION] = int(turned.value)
     kind = next((kind for kind in extra if kind), 0)
     place = count + extra.index(kind) if kind else samples.shape[2]
     alpha = samples[..., place] if place < samples.shape[2] else None
     return picture, alpha, bool(kind) and kind != UNASSOCIATED
+
+
+def check_segments(page: Any, data: bytes) -> None:
+    """Raise ValueError unless what is stored has the size that the picture has, once it is unpacked.
+
+    tifffile unpacks a strip whatever it becomes. Of packed ones only deflate is read, which can be measured.
+    """
+    if page.imagedepth != 1 or page.is_tiled or page.compression not in (*PLAIN, *DEFLATE):
+        raise NotImplementedError("imagecodecs")
+    room = page.nbytes
+    for at, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+        segment = data[at : at + length]
+        if page.compression in DEFLATE:
+            segment = zlib.decompressobj().decompress(segment, room + 1)
+        room -= len(segment)
+        if room < 0:
+            raise ValueError("more is stored than it has pixels")
 
 
 def eight_bits(samples: np.ndarray) -> np.ndarray:

@@ -118,6 +118,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
+        if not 8 <= tag < 1 << 32:  # protobuf cuts what is larger: it would see another field than is seen here
+            raise IndexError("no field has such a tag")
         number, wire = tag >> 3, tag & 7
         if wire == VARINT:
             value, at = _varint(message, at)

@@ -28,6 +28,7 @@ CUDA_OPTIONS = {
 # requests, which Python cannot turn off, and twenty pictures with pauses would take 1.1 seconds of CPU time, not 0.1.
 SESSION_THREADS = 4
 
+MOST_LATE = 2  # runs in a row that take too long, after which a graph is given up
 LONGEST_RUN = 60.0  # seconds of one run; the slowest honest one, an upscaler's tile, takes two
 
 FATAL_ONLY = 4
@@ -38,6 +39,17 @@ class Graph(ort.InferenceSession):
 
     name = "a graph"
     on_failure: Callable[[str], None] | None = None
+    late = 0  # runs in a row that took too long
+
+    def failed(self, reason: str, late: bool, said: str) -> None:
+        """Tell that the graph fails, if that is its own fault.
+
+        It is not where memory lacks, which others hold too, nor at one run that took too long: a machine may sleep.
+        """
+        self.late += late
+        memory = any(word in said for word in ("alloc", "out of memory"))
+        if self.on_failure and (self.late >= MOST_LATE if late else not memory):
+            self.on_failure(reason)
 
 
 @functools.cache
@@ -104,14 +116,17 @@ def run_for(session: ort.InferenceSession, inputs: dict[str, np.ndarray], output
     options = _run_options(session.get_providers()[0])
     try:
         with WATCH.over(options):
-            return session.run(outputs, inputs, options)
+            found = session.run(outputs, inputs, options)
     except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
-        said = " ".join(str(error).split())[:200]
-        why = f"took over {LONGEST_RUN:g} seconds" if options.terminate else f"fails to run ({said})"
+        said = " ".join(str(error).split())
+        why = f"took over {LONGEST_RUN:g} seconds" if options.terminate else f"fails to run ({said[:200]})"
         reason = f"{getattr(session, 'name', 'a graph')}: {why}; export the checkpoint again"
-        if (tell := getattr(session, "on_failure", None)) and "allocate" not in said:  # of memory others have a part
-            tell(reason)
+        if isinstance(session, Graph):
+            session.failed(reason, late=options.terminate, said=said.lower())
         raise BundleError(reason) from None
+    if isinstance(session, Graph):
+        session.late = 0
+    return found
 
 
 class Watch:

@@ -164,7 +164,7 @@ def is_costly(sent: Upload, cleanup: Cleanup) -> bool:
     """Whether a clean-up takes more than a few seconds, as far as the file says before it is decoded."""
     size = sent.size()
     try:
-        return size is not None and math.prod(cleanup.target(*size)) > COSTLY
+        return size is None or math.prod(cleanup.target(*size)) > COSTLY
     except ValueError:  # what is too large is said when it is its turn
         return False
 

@@ -1,5 +1,6 @@
 """What requests the page's server lets in: from whom, how large, and for how long their headers may take."""
 
+import asyncio
 import ipaddress
 import threading
 import time
@@ -19,6 +20,7 @@ OWN_NAMES = {"localhost", "127.0.0.1", "::1"}
 MOST_BODY = 4 * 2**20  # bytes of a request that is no upload
 MOST_UPLOAD = 64 * 2**20  # of one that is: several pictures
 HEADERS_WITHIN = 15  # seconds, after which a connection without a request is closed
+PART_WITHIN, BODY_WITHIN = 15, 600  # seconds for the next part of a body, and for all of it
 MOST_CONNECTIONS = 512  # of those
 
 
@@ -49,11 +51,18 @@ class Gate:
         if refusal is not None:
             await PlainTextResponse(refusal[1], refusal[0])(scope, receive, send)
             return
-        taken = 0
+        taken, whole, until = 0, False, time.monotonic() + BODY_WITHIN
 
         async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole
+            if whole:  # what comes now says that the caller has left, whenever that is
+                return await receive()
+            try:
+                within = max(0.0, min(PART_WITHIN, until - time.monotonic()))
+                message = await asyncio.wait_for(receive(), within)
+            except TimeoutError:
+                raise TooSlow from None
+            whole = not message.get("more_body", False)
             size = len(message.get("body", b""))
             taken += size
             if upload and self.room:
@@ -74,6 +83,10 @@ class Gate:
         except TooLarge as error:
             if not begun:
                 await PlainTextResponse(str(error), 413)(scope, receive, send)
+        except TooSlow:
+            if not begun:
+                late = {"connection": "close"}
+                await PlainTextResponse("The request came too slowly; send it again.", 408, late)(scope, receive, send)
 
     def stranger(self, headers: Headers) -> tuple[int, str] | None:
         """Why a request is not for this page, or None."""
@@ -89,6 +102,10 @@ class Gate:
 
 class TooLarge(Exception):
     """A body that goes on beyond its limit."""
+
+
+class TooSlow(Exception):
+    """A body of which no more comes."""
 
 
 def host_name(url: str) -> str:

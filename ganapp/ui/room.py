@@ -11,8 +11,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 SETTING = "GRADIO_TEMP_DIR"  # where Gradio keeps what visitors send and get
-PREFIX = "ganapp-"
+PREFIX, LOCK = "ganapp-", ".lock"
 OLDEST = 6 * 3600  # seconds
 MOST = 2 * 2**30  # bytes
 EVERY = 20  # seconds between two looks
@@ -50,6 +52,8 @@ class Room:
         found = []
         for place, _, names in os.walk(self.folder):
             for name in names:
+                if name == LOCK:
+                    continue
                 with suppress(OSError):
                     about = os.lstat(os.path.join(place, name))
                     found.append((about.st_mtime, about.st_size, Path(place, name)))
@@ -91,22 +95,27 @@ def own_room() -> Room:
     if within:
         os.makedirs(within, exist_ok=True)
     remove_abandoned(Path(within or tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=within)).resolve()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=within)).resolve()
     os.environ[SETTING] = str(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    lock = FileLock(folder / LOCK)
+    lock.acquire(blocking=False)
+
+    def leave() -> None:
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(leave)
     return Room(folder)
 
 
 def remove_abandoned(within: Path) -> None:
-    """Delete the folders of processes that were killed."""
-    if os.name != "posix":
-        return
-    for folder in within.glob(f"{PREFIX}*-*"):
-        number = folder.name.removeprefix(PREFIX).partition("-")[0]
-        with suppress(OSError, ValueError):
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+    """Delete the folders of processes that were killed: their locks can be taken, from wherever they ran."""
+    for folder in within.glob(f"{PREFIX}*"):
+        with suppress(OSError, Timeout):
+            if folder.is_symlink() or not (folder / LOCK).is_file():  # of another program, or just being made
                 continue
-            try:
-                os.kill(int(number), 0)
-            except ProcessLookupError:
-                shutil.rmtree(folder, ignore_errors=True)
+            with FileLock(folder / LOCK, blocking=False):
+                for each in folder.iterdir():
+                    if each.name != LOCK:
+                        shutil.rmtree(each) if each.is_dir() else each.unlink()
+            shutil.rmtree(folder, ignore_errors=True)

@@ -258,8 +258,9 @@ class Run:
             log.info("%.1f kimg, %s", self.state.seen / 1000, quality.describe())
             with self.despite_full_disk():
                 if quality.kid < self.best[0]:
-                    if not (self.folder / CHECKPOINT).exists():
-                        self.save()  # without one, nobody could go on
+                    if not (self.folder / CHECKPOINT).exists():  # without one, nobody could go on
+                        self.write(CHECKPOINT)
+                        self.saved = self.seconds
                     self.write(BEST)
                     self.best = (quality.kid, self.state.seen)
                 self.recorder.scalars(self.state.seen, {k: v for k, v in asdict(quality).items() if v is not None})
@@ -272,8 +273,16 @@ class Run:
         """Write the checkpoint. Raises ValueError and keeps the previous one when a weight is not finite."""
         if self.state.processes.any(not self.state.finite(), self.device):
             raise self.diverged()
+        failed: OSError | None = None
         if self.recorder:
-            self.write(CHECKPOINT)
+            try:
+                self.write(CHECKPOINT)
+            except OSError as error:
+                failed = error
+        if self.state.processes.any(failed is not None, self.device):  # all know, or they would part ways
+            if failed:
+                raise failed
+            return
         self.tries, self.saved, self.full = 0, self.seconds, 0.0
 
     def write(self, name: str) -> None:
@@ -296,9 +305,11 @@ class Run:
         self.state.rng.manual_seed(self.cfg.seed + facts.seen + self.restored)
         self.state.bad.zero_()
         if self.recorder:
-            self.recorder.log.rewind(facts.seen)
+            with self.despite_full_disk():
+                self.recorder.log.rewind(facts.seen)
             self.monitor.rewind(facts.seen)
-            self.warn(None)
+            with self.despite_full_disk():
+                self.warn(None)
 
     def diverged(self) -> ValueError:
         self.ended = "diverged"

@@ -92,9 +92,8 @@ class UpscalerRun:
         log.info("%s: %s", "finished" if state.seen >= total else "stopped", self.folder / CHECKPOINT)
 
     def checkpoint(self) -> None:
-        level = self.measure()
-        self.save()
-        self.report(level)
+        self.save()  # first, as grids matter less where a disk is full
+        self.report(self.measure())
 
     @torch.inference_mode()
     def measure(self) -> float:
