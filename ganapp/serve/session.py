@@ -121,10 +121,10 @@ def run_for(session: ort.InferenceSession, inputs: dict[str, np.ndarray], output
         said = " ".join(str(error).split())
         why = f"took over {LONGEST_RUN:g} seconds" if options.terminate else f"fails to run ({said[:200]})"
         reason = f"{getattr(session, 'name', 'a graph')}: {why}; export the checkpoint again"
-        if isinstance(session, Graph):
-            session.failed(reason, late=options.terminate, said=said.lower())
+        if tell := getattr(session, "failed", None):
+            tell(reason, late=options.terminate, said=said.lower())
         raise BundleError(reason) from None
-    if isinstance(session, Graph):
+    if getattr(session, "late", 0):
         session.late = 0
     return found
 
