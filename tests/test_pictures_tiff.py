@@ -7,12 +7,13 @@ import zlib
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image, ImageCms
 
 from ganapp.pictures.alpha import unpremultiply
 from ganapp.pictures.load import MAX_PIXELS, ImageError, load_image
 from ganapp.pictures.tiff import read_tiff
+
+tifffile = pytest.importorskip("tifffile")  # of the training half
 
 
 def noise(samples: int, dtype: type = np.uint8, side: int = 5) -> np.ndarray:
