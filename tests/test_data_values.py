@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from ganapp.contract import MAX_ATTRIBUTES
-from ganapp.data.values import QUANTILES, apart, as_numbers, attribute_values, in_one_case, in_quantiles, settled
+from ganapp.data.tables import read_csv
+from ganapp.data.values import (
+    MOST_NAMED,
+    QUANTILES,
+    apart,
+    as_numbers,
+    attribute_values,
+    in_one_case,
+    in_quantiles,
+    settled,
+)
 
 
 @pytest.mark.parametrize("unknown", ["", "any", "NaN", "nan", "null", "N/A", "#N/A", "<NA>", "?", "-", "Unknown"])
@@ -149,3 +159,14 @@ def test_a_value_of_several_writes_over_no_other_column_and_one_odd_cell_splits_
     assert rows[1] == {"tags beard": "yes", "tags: hat": "yes", "tags hat": "b"}
     odd = [{"kind": "cat|dog" if i == 7 else ["cat", "dog"][i % 2]} for i in range(90)]
     assert apart(["kind"], odd) == ["kind"] and odd[7] == {"kind": "cat|dog"}
+
+
+def test_of_very_many_columns_some_are_kept_and_some_are_named(caplog: pytest.LogCaptureFixture):
+    names = [f"c{j}" for j in range(40_000)]
+    lines = [",".join(["file_name", *names]), *(",".join([f"{i}.png", *[str(i % 2)] * 40_000]) for i in range(4))]
+    table = read_csv("\n".join(lines).encode(), "t")
+    rows = list(table.rows.values())
+    with caplog.at_level(logging.WARNING):
+        kept = attribute_values(settled(table.columns, rows), rows)
+    assert list(kept) == names[:MAX_ATTRIBUTES] and len(caplog.messages) == MOST_NAMED + 1
+    assert caplog.messages[-1] == f"and {40_000 - MAX_ATTRIBUTES - MOST_NAMED} more columns are no attributes"

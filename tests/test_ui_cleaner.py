@@ -1,6 +1,8 @@
 import io
 import json
 import re
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from ganapp.pictures.load import ImageError, load_image
 from ganapp.pictures.png import encode_png, save_png
 from ganapp.pictures.resize import resize, upscale_nearest
 from ganapp.serve.library import Library
-from ganapp.ui.cleaner import MAX_SIDE, Cleaner, Kept, Recent
+from ganapp.ui.cleaner import MAX_SIDE, Cleaner, Kept, Recent, upload
 from ganapp.ui.files import cached, file_record
 
 PIXELS = np.zeros((8, 6, 4), np.uint8)
@@ -213,6 +215,29 @@ def test_a_picture_of_more_pixels_than_the_page_takes_is_refused_before_it_is_de
     path = tmp_path / f"huge.{format.lower()}"
     path.write_bytes(file.getvalue())
     monkeypatch.setattr(Image.Image, "load", None)  # whatever decodes would fail
-    upload = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+    huge = {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
     with pytest.raises(ImageError, match=r"huge\..* is 5000x3500 pixels, over the limit of 16,777,216"):
-        Cleaner(library).clean(upload, Cleanup(scale=2))
+        Cleaner(library).clean(huge, Cleanup(scale=2))
+
+
+def test_pictures_that_are_sent_at_once_are_decoded_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sent = upload(uploaded(tmp_path, PIXELS), "image")
+    inside, most = 0, 0
+
+    def decoding(*_: object, **__: object) -> np.ndarray:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.02)  # for another to come in, if it could
+        inside -= 1
+        return PIXELS
+
+    monkeypatch.setattr("ganapp.ui.cleaner.load_image", decoding)
+    callers = [threading.Thread(target=sent.image) for _ in range(8)]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join(20)
+    assert most == 1

@@ -44,13 +44,14 @@ with httpx.Client(base_url=f"http://127.0.0.1:{{port}}/gradio_api/call/sample", 
         asked = client.post("", json={{"data": ["nobody", 1, 1, None, 1, 0, "own"]}}).json()
         assert "there is no model" in client.get("/" + asked["event_id"]).text
 queue = demo._queue
-print(json.dumps([queue.max_size, queue.default_concurrency_limit, len(demo.app.state_holder.session_data)]))
+lanes = {{fn.api_name: [fn.concurrency_id, fn.concurrency_limit] for fn in demo.fns.values()}}
+print(json.dumps([queue.max_size, queue.default_concurrency_limit, len(demo.app.state_holder.session_data), lanes]))
 demo.close()
 """
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(next(line for line in ran.stdout.splitlines() if line.startswith("[")))
-    return dict(zip(("waiting", "at a time", "kept sessions"), told, strict=True))
+    return dict(zip(("waiting", "at a time", "kept sessions", "lanes"), told, strict=True))
 
 
 def test_more_requests_than_can_be_answered_in_a_while_are_turned_away(limits: dict):
@@ -64,6 +65,13 @@ def test_a_few_requests_are_answered_at_a_time(limits: dict):
 def test_of_many_visitors_only_the_last_are_remembered(limits: dict):
     assert limits["kept sessions"] == 20
     assert 100 <= SESSIONS <= 500  # Gradio's own limit is 10,000, at 0.3 MB each
+
+
+def test_no_drawing_of_the_api_waits_for_a_clean_up(limits: dict):
+    lanes = limits["lanes"]
+    drawing = {lanes[name][0] for name in ("sample", "mix", "interpolate")}
+    assert len(drawing) == 1 and lanes["cleanup"][0] not in drawing
+    assert all(1 < lanes[name][1] <= 4 for name in ("sample", "mix", "interpolate", "cleanup"))
 
 
 def test_no_wish_of_a_visitor_is_left_out_because_an_older_one_is_pending(config: dict):

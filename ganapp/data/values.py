@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 Row = dict[str, str]  # a picture's values by column
 
 MAX_VALUES = 64
+MOST_NAMED = 100  # columns that are left out, in the log
 UNKNOWN = {"", ANY, "nan", "null", "nil", "n/a", "na", "#n/a", "<na>", "?", "-", "unknown"}  # in lower case
 SEVERAL = "|"  # between the values of a cell that holds several
 QUANTILES = 4
@@ -156,12 +157,15 @@ def attribute_values(columns: Iterable[str], rows: Iterable[Row]) -> dict[str, l
             if value.lower() not in UNKNOWN:
                 values[column][value] += 1
     kept: dict[str, list[str]] = {}
+    left = 0
     for column, found in values.items():
         reason = useless(found) or f"a model has at most {MAX_ATTRIBUTES}" * (len(kept) == MAX_ATTRIBUTES)
-        if reason:
-            log.warning("%s: no attribute, as %s", printable(column), reason)
-        else:
+        if not reason:
             kept[column] = in_order(found)
+        elif (left := left + 1) <= MOST_NAMED:
+            log.warning("%s: no attribute, as %s", printable(column), reason)
+    if left > MOST_NAMED:
+        log.warning("and %d more columns are no attributes", left - MOST_NAMED)
     return kept
 
 
