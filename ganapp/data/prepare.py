@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -19,14 +19,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ganapp.data.avatars import BUILTIN, LICENCE, generate
 from ganapp.data.cut import Cutter, Frames, cell_size, checked_frames
-from ganapp.data.labels import Table, joined
-from ganapp.data.sources import PrepareError, Source, folder_of, open_source, printable
-from ganapp.data.tables import of_folders, read_csv, read_jsonl, read_stylegan, read_tokens
+from ganapp.data.found import NO_LABELS, find_labels
+from ganapp.data.labels import Table
+from ganapp.data.sources import PrepareError, Source, open_source, printable
 from ganapp.data.target import MADE_BY, METADATA, whole_folder, write_record
 from ganapp.data.values import attribute_values, settled
 from ganapp.pictures.alpha import Colour, composite
 from ganapp.pictures.finish import has_few_colours
-from ganapp.pictures.load import MAX_BYTES, ImageError, load_image
+from ganapp.pictures.load import ImageError, load_image
 from ganapp.pictures.png import save_png
 from ganapp.pictures.resize import Fit, fitted
 from ganapp.pictures.squares import FEW_COLOURS, PixelArt, square_side
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 RESOLUTIONS = (16, 32, 64, 128, 256, 512)
 LOOKED_AT = 200  # pictures at most, to see in what squares they are drawn
-NO_LABELS = "none"  # in place of a file of labels
 PER_FOLDER = 1000  # hubs refuse folders of more than 10,000 files
 
 
@@ -159,7 +158,7 @@ def prepare(
             if out == given or out in given.parents or given in out.parents:
                 raise PrepareError(f"{out}: choose a folder apart from {given}")
     with nullcontext() if recipe else open_source(path) as opened, logging_redirect_tqdm():
-        items = _drawn(source, job) if recipe else _loaded(opened, _table(opened, labels), source, job)
+        items = _drawn(source, job) if recipe else _loaded(opened, find_labels(opened, labels), source, job)
         try:
             _write(items, out, {**MADE_BY, **story, **facts}, job)
         except OSError as error:
@@ -253,74 +252,6 @@ def _name_rows(table: Table, matched: dict[str, dict[str, str]], most: int = 3) 
 def _skip(name: str, reason: str, summary: Summary) -> None:
     log.warning("skipped %s: %s", printable(name), printable(reason))
     summary.skipped += 1
-
-
-def _table(source: Source, labels: Path | None) -> Table | None:
-    """The labels given, or else the source's own, wherever they are. Raises PrepareError: the file and the line."""
-    if labels is not None:
-        table = None if str(labels) == NO_LABELS else _read_table(labels, str(labels))
-        if table is None and str(labels) != NO_LABELS:
-            raise PrepareError(f"{labels}: holds no labels")
-        return table
-    found: dict[str, Table] = {}  # by the folder that a table describes
-    for name in source.tables:
-        folder = folder_of(name)
-        try:
-            table = _read_table(source.read(name), printable(name))
-        except PrepareError as error:
-            if not name.lower().endswith(".json"):
-                raise
-            log.warning("%s; the file is passed over", error)  # it may be for other programs
-            continue
-        if table and folder in found:
-            log.warning("%s: is passed over, as another table is read there; --labels chooses", printable(name))
-        elif table:
-            found[folder] = table
-        elif folder != source.root:
-            source.skipped.append((name, "is not an image"))
-    if found:
-        return joined(found, source.root)
-    table = read_tokens([*source.records, *_without_suffix(source)], lambda name: _bytes(source.read(name), name))
-    if table is None:
-        source.skipped += [(name, "is not an image") for name in source.records]
-        table = of_folders(source.names, source.root)
-    return table
-
-
-def _without_suffix(source: Source) -> list[str]:
-    """Files of JSON whose names have no suffix, as hubs of tokens have them; they are taken out of the names."""
-    bare = [name for name in source.names if "." not in PurePosixPath(name).name]
-    if not bare or len(bare) == len(source.names):
-        return []
-    records = []
-    for name in bare:
-        with suppress(ImageError, PrepareError, OSError):
-            if _bytes(source.read(name), name)[:64].lstrip().startswith(b"{"):
-                records.append(name)
-    taken = set(records)
-    source.names = [name for name in source.names if name not in taken]
-    return records
-
-
-def _read_table(file: Path | bytes, name: str) -> Table | None:
-    """The table in a file by the kind that its name says; None where it is one without labels."""
-    data, suffix = _bytes(file, name), PurePosixPath(name).suffix.lower()
-    if suffix == ".jsonl":
-        return read_jsonl(data, name)
-    return read_stylegan(data, name) if suffix == ".json" else read_csv(data, name)
-
-
-def _bytes(file: Path | bytes, name: str) -> bytes:
-    if isinstance(file, bytes):
-        return file
-    if not file.is_file():
-        raise PrepareError(f"{name}: there is no such file")
-    if file.stat().st_size > MAX_BYTES:
-        raise PrepareError(f"{name}: is over {MAX_BYTES // 2**20} MiB, the limit of a file")
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise PrepareError(f"{name}: cannot be read ({error.strerror}); let this user read it") from None
 
 
 def _write(items: Iterator[Item], out: Path, record: dict, job: Job) -> None:

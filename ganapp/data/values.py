@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from operator import itemgetter
 
 import numpy as np
 
@@ -98,15 +99,11 @@ def in_quantiles(columns: Iterable[str], rows: list[Row]) -> None:
         for pair in pairs:
             bins.setdefault(int(np.searchsorted(bounds, pair[0], "left")), []).append(pair)
         for inside in bins.values():
-            (low, _, least), (high, _, most) = min(inside, key=first), max(inside, key=first)
+            (low, _, least), (high, _, most) = min(inside, key=itemgetter(0)), max(inside, key=itemgetter(0))
             name = least if low == high else f"{least} to {most}"
             for _, row, _ in inside:
                 row[column] = name
         log.info("%s: %d numbers, in %d ranges of as many pictures each", printable(column), len(distinct), len(bins))
-
-
-def first(items: tuple) -> float:
-    return items[0]
 
 
 def is_numbering(distinct: np.ndarray, count: int) -> bool:

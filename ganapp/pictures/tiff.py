@@ -13,8 +13,13 @@ MOST_SAMPLES = 5  # of a pixel: CMYK and alpha
 PLAIN, DEFLATE = (1,), (8, 32946)  # compressions
 MODES = {"MINISBLACK": "L", "RGB": "RGB", "SEPARATED": "CMYK"}
 BRIGHTEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.uint32): 2**32 - 1}
+UNKNOWN = "is a TIFF of a kind that is not read; save it as PNG"
 UNASSOCIATED = 2  # TIFF 6.0, ExtraSamples: alpha that the colours are not multiplied by
 ORIENTATION = 0x0112
+
+
+class Refused(ValueError):
+    """A whole TIFF that is not read; the message says why, and what to do."""
 
 
 def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | None, bool]:
@@ -35,7 +40,7 @@ def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | 
             if not page.imagewidth * page.imagelength:
                 raise ValueError
             if page.imagewidth * page.imagelength > most_pixels or page.samplesperpixel > MOST_SAMPLES:
-                raise ValueError(f"has over {most_pixels:,} pixels or {MOST_SAMPLES} samples of each, the limit")
+                raise Refused(f"has over {most_pixels:,} pixels or {MOST_SAMPLES} samples of each, the limit")
             mode = MODES.get(getattr(page.photometric, "name", ""))
             check_segments(page, data)
             kinds = (*BRIGHTEST, np.dtype(np.float32))
@@ -43,14 +48,12 @@ def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | 
             extra = [int(kind) for kind in page.extrasamples]
             profile, turned = page.iccprofile, page.tags.get(ORIENTATION)
             axes = page.axes
-    except ValueError as error:
-        raise ValueError(str(error) if str(error).startswith("has over") else "is truncated or broken") from None
-    except Exception as error:  # tifffile raises nearly anything on a damaged file
-        if "imagecodecs" in str(error):
-            raise ValueError("is a TIFF of a kind that is not read; save it as PNG") from None
+    except Refused:
+        raise
+    except Exception:  # tifffile raises nearly anything on a damaged file
         raise ValueError("is truncated or broken") from None
     if mode is None or samples is None or axes not in ("YX", "YXS", "SYX"):
-        raise ValueError("is a TIFF of a kind that is not read; save it as PNG")
+        raise Refused(UNKNOWN)
     samples = np.moveaxis(samples, 0, -1) if axes == "SYX" else samples.reshape(*samples.shape[:2], -1)
     count = len(mode)
     if samples.shape[2] < count:
@@ -71,10 +74,11 @@ def read_tiff(data: bytes, most_pixels: int) -> tuple[Image.Image, np.ndarray | 
 def check_segments(page: Any, data: bytes) -> None:
     """Raise ValueError unless what is stored has the size that the picture has, once it is unpacked.
 
-    tifffile unpacks a strip whatever it becomes. Of packed ones only deflate is read, which can be measured.
+    tifffile unpacks a strip whatever it becomes. Of packed ones only deflate is read, which can be measured; others
+    raise Refused.
     """
     if page.imagedepth != 1 or page.is_tiled or page.compression not in (*PLAIN, *DEFLATE):
-        raise NotImplementedError("imagecodecs")
+        raise Refused(UNKNOWN)
     room = page.nbytes
     for at, length in zip(page.dataoffsets, page.databytecounts, strict=True):
         segment = data[at : at + length]
