@@ -24,6 +24,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 SHARES = {"sample": 8, "mix": 3, "interpolate": 2, "cleanup": 3}  # of the calls
 BUSY = "queue is full"
+EACH = 15  # seconds
 
 
 def picture(side: int) -> bytes:
@@ -35,6 +36,22 @@ def picture(side: int) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
+
+
+class Memory:
+    """The resident memory of `process` in MiB: the median of each EACH seconds."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self.process = process
+        self.seen: list[int] = []
+
+    async def look(self) -> None:
+        while True:
+            found = []
+            for _ in range(EACH):
+                found.append(self.process.memory_info().rss >> 20)
+                await asyncio.sleep(1)
+            self.seen.append(int(np.median(found)))
 
 
 class Visitors:
@@ -133,22 +150,18 @@ async def run(url: str, process: psutil.Process, folder: str, visitors: int, sec
                     for i in range(2)
                 ]
                 await asyncio.sleep(1)
-            until, memory = time.monotonic() + seconds, [process.memory_info().rss >> 20]
-
-            async def half_way(memory: list[int] = memory) -> None:
-                await asyncio.sleep(seconds / 2)
-                memory.append(process.memory_info().rss >> 20)
-
-            await asyncio.gather(half_way(), *(crowd.visit(i, until, small) for i in range(visitors)))
+            until, memory = time.monotonic() + seconds, Memory(process)
+            looking = asyncio.create_task(memory.look())
+            await asyncio.gather(*(crowd.visit(i, until, small) for i in range(visitors)))
+            looking.cancel()
             still = sum(not task.done() for task in tasks)
-            memory.append(process.memory_info().rss >> 20)
             print(
                 f"{phase}, {visitors} visitors, {seconds:g} s: {sum(map(len, crowd.seconds.values()))} answers",
                 flush=True,
             )
             for name, values in sorted(crowd.seconds.items()):
                 print(f"  /{name:<12} {len(values):5}  median {np.median(values):6.2f} s  p95 {p95(values):6.2f} s")
-            print(f"  memory at the start, half-way and at the end: {', '.join(map(str, memory))} MiB")
+            print(f"  memory each {EACH} s: {', '.join(map(str, memory.seen))} MiB")
             print(f"  files {disk(folder):.0f} MiB, clean-ups under way {still}", flush=True)
             for said, count in crowd.said.items():
                 print(f"  {count} times: {said}")

@@ -63,3 +63,30 @@ def test_a_process_has_a_folder_of_its_own_which_goes_with_it(how: str, tmp_path
     with FileLock(held / LOCK):  # by a process that lives, wherever that is
         remove_abandoned(tmp_path)
         assert sorted(os.listdir(tmp_path)) == sorted([held.name, f"{PREFIX}mine"])
+
+
+HEAP = """
+import ctypes, sys
+from ganapp.ui.room import few_heaps
+
+class Usage(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks u f k".split()]
+
+library = ctypes.CDLL("libc.so.6")
+library.malloc.restype, library.free.argtypes, library.mallinfo2.restype = ctypes.c_void_p, [ctypes.c_void_p], Usage
+if sys.argv[1] == "bounded":
+    few_heaps()
+library.free(library.malloc(20 * 2**20))  # after which glibc keeps pieces of up to this size in its heap
+before = library.mallinfo2().hblkhd
+kept = library.malloc(10 * 2**20)
+print(library.mallinfo2().hblkhd - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_large_pieces_of_memory_stay_out_of_the_heap_whatever_was_freed_before():
+    def outside(how: str) -> int:
+        return int(subprocess.run([sys.executable, "-c", HEAP, how], capture_output=True, text=True, check=True).stdout)
+
+    assert outside("bounded") >= 10 * 2**20
+    assert outside("as it is") == 0

@@ -14,6 +14,7 @@ from ganapp.serve.session import CPU, CUDA, SESSION_THREADS, Graph, open_session
 # Images at a time. A CPU gains next to nothing from more than one, and one by one a picture is the same to the byte
 # in whatever batch it is drawn; a GPU would wait for the next one most of the time.
 CHUNK = {CUDA: 32, CPU: 1}
+SMALL = 256  # pixels a side up to which a model keeps its memory between two pictures, 20 MB for 128 pixels
 
 
 # [N, num_labels], or one [num_labels] for all rows; None is "any"
@@ -143,6 +144,7 @@ def open_generator(folder: Path, providers: list[str] | None = None) -> Generato
             # A mapping takes 0.04 ms, on one thread or two.
             most_threads = 1 if name == MAPPING else SESSION_THREADS
             sessions[name] = open_session(model, str(path), providers, most_threads)
+            sessions[name].gives_back = spec.resolution > SMALL
             _check_tensors(sessions[name], *_tensors(name, spec), spec.version)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from None

@@ -40,6 +40,7 @@ class Graph(ort.InferenceSession):
     name = "a graph"
     on_failure: Callable[[str], None] | None = None
     late = 0  # runs in a row that took too long
+    gives_back = True  # its memory, after each run; to take it anew costs a fourth of a small generator's time
 
     def failed(self, reason: str, late: bool, said: str) -> None:
         """Tell that the graph fails, if that is its own fault.
@@ -104,7 +105,7 @@ def open_session(
 
 
 def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """The session's first output; no other is asked for. Safe from many threads; memory is given back afterwards.
+    """The session's first output; no other is asked for. Safe from many threads.
 
     Raises BundleError when the graph fails, or takes over LONGEST_RUN seconds; whoever serves it is told.
     """
@@ -113,7 +114,7 @@ def run(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> np.ndar
 
 def run_for(session: ort.InferenceSession, inputs: dict[str, np.ndarray], outputs: list[str]) -> list[np.ndarray]:
     """As `run`, the outputs of these names."""
-    options = _run_options(session.get_providers()[0])
+    options = _run_options(session.get_providers()[0], getattr(session, "gives_back", True))
     try:
         with WATCH.over(options):
             found = session.run(outputs, inputs, options)
@@ -163,10 +164,10 @@ class Watch:
 WATCH = Watch()
 
 
-def _run_options(provider: str) -> ort.RunOptions:
+def _run_options(provider: str, gives_back: bool) -> ort.RunOptions:
     options = ort.RunOptions()
     options.log_severity_level = FATAL_ONLY  # what goes wrong is raised
-    if provider == CPU:  # else the arena keeps the largest request's memory for ever
+    if provider == CPU and gives_back:  # else the arena keeps the largest request's memory for ever
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 

@@ -18,7 +18,8 @@ PREFIX, LOCK = "ganapp-", ".lock"
 OLDEST = 6 * 3600  # seconds
 MOST = 2 * 2**30  # bytes
 EVERY = 20  # seconds between two looks
-M_ARENA_MAX = -8  # malloc.h
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  # malloc.h
+LARGE = 2**18  # bytes of a piece of memory that goes back to the system as soon as it is free
 
 
 class Room:
@@ -74,9 +75,15 @@ class Room:
 
 
 def few_heaps() -> None:
-    """Let threads share two heaps of the C library (glibc). Each of forty would else keep what it once needed."""
+    """Let threads share two heaps of the C library (glibc), and keep large pieces out of them.
+
+    Each of forty threads would else keep what it once needed. And glibc calls larger and larger pieces small as they are
+    freed: four threads that drew at once left 370 MB of heap where 110 were in use.
+    """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 2)
+        library = ctypes.CDLL("libc.so.6")
+        library.mallopt(M_ARENA_MAX, 2)
+        library.mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def give_memory_back() -> None:
