@@ -84,7 +84,7 @@ def main(config: AppConfig) -> int:
         root_path=config.root_path,
         quiet=True,
         prevent_thread_lock=True,
-        **launch_options(own_hosts(host, config.hosts, config.share), room),
+        **launch_options(library, own_hosts(host, config.hosts, config.share), room),
     )
     close_idle(demo.server)
     print(f"ganapp: {local.rstrip('/')}  (Ctrl-C stops)", flush=True)

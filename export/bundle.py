@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from export.card import SHEET, write_card
+from export.directions import directions
 from export.graph import MAX_BYTES, packed, traced
 from export.parity import parity, visible_difference
 from export.precision import Taken, take
@@ -74,6 +75,7 @@ def export_bundle(
         spec = make_spec(out.name, trained)
         if dataset and not spec.examples:  # a run from before they were kept
             spec = replace(spec, examples=dataset.examples())
+        spec = with_directions(spec, trained.G)
         graphs = make_graphs(trained.G, spec)
 
         def attempt(precision: str) -> str:
@@ -185,6 +187,11 @@ def make_spec(name: str, trained: Trained) -> GeneratorSpec:
         plane_scale=drawn.enlarged // drawn.supersample if drawn else 1,
         overlays=drawn.overlays if drawn else 0,
     )
+
+
+def with_directions(spec: GeneratorSpec, G: nn.Module) -> GeneratorSpec:
+    """The spec with the directions of the generator's style space."""
+    return replace(spec, directions=directions(G, spec))
 
 
 def noise_shows(G: nn.Module, facts: RunFacts) -> int:

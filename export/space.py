@@ -14,7 +14,9 @@ from ganapp.serve.library import Library
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = ".ganapp-space"  # only a folder that has it is ever replaced
-MODULES = ("__init__", "__main__", "cli", "contract", "cpus", "files", "folders", "latents")  # that the page imports
+MODULES = (  # that the page imports
+    "__init__", "__main__", "cli", "contract", "cpus", "directions", "files", "folders", "latents", "signals"
+)  # fmt: skip
 PACKAGES = ("pictures", "serve", "draw", "ui")
 
 

@@ -43,6 +43,11 @@ COMMANDS = {
         "sample critters out/ --seeds 0-63 --labels body_color=lime",
         "the pictures that were drawn are there; --overwrite draws them again",
     ),
+    "explore": Command(
+        "ganapp.draw.command:run_explore",
+        "draw a picture between four seeds, moved along directions",
+        "explore critters between.png --seeds 1-4 --x 0.3 --y 0.7 --size 1024",
+    ),
     "mix": Command(
         "ganapp.draw.command:run_mix",
         "draw a grid of mixed styles",

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
+from ganapp.directions import MOST as MAX_DIRECTIONS
+from ganapp.directions import Direction, are_directions
+
 SPEC_KEY = "ganapp.spec"
 VERSION = 2
 READABLE = (1, 2)  # in version 1 a mapping graph takes one psi [1] for all rows, and there are no palettes
@@ -66,6 +69,7 @@ class GeneratorSpec:
     classifier reads them; `readable`: the share of real pictures with that value that it reads rightly. `apart`: pairs
     of labels, by their numbers, that no training picture has together, though chance would have given several.
     `truncation`: precision and recall by psi as text. `psi` is the truncation to draw with unless another is asked for.
+    `directions` are those in the style space along which pictures change most, by their names.
     """
 
     name: str
@@ -85,6 +89,7 @@ class GeneratorSpec:
     examples: tuple[tuple[int, ...], ...] = ()
     psi: float = 1.0
     measured: dict[str, Any] = field(default_factory=dict)
+    directions: tuple[Direction, ...] = ()
     version: int = VERSION
 
     @property
@@ -201,6 +206,10 @@ class GeneratorSpec:
             "of labels, truncation two shares by psi"
         )
         _need(values, "measured", _is_measured(values.get("measured", {}), values["attributes"]), wanted)
+        directions = values.get("directions", [])
+        wanted = f"up to {MAX_DIRECTIONS} objects of a name, layers and a vector"
+        _need(values, "directions", are_directions(directions, values["num_ws"], values["w_dim"]), wanted)
+        values["directions"] = tuple(Direction(d["name"], tuple(d["layers"]), d["vector"]) for d in directions)
         return cls(**values)
 
 

@@ -50,6 +50,20 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
     return np.where(arc, turned * length, lerp(a, b, t)).astype(np.float32)
 
 
+def between(corners: np.ndarray, x: float, y: float, blend: Blend) -> np.ndarray:
+    """The point of the plane through four `corners` [4, ...] (top left, top right, bottom left, bottom right), of their
+    shape: `x` runs from 0 at the left to 1, and `y` from 0 at the top to 1."""
+    top, bottom = blend(corners[0], corners[1], x), blend(corners[2], corners[3], x)
+    return blend(top, bottom, y)
+
+
+def moved(ws: np.ndarray, vector: Sequence[float], layers: Sequence[int], amount: float) -> np.ndarray:
+    """Styles [N, num_ws, w_dim] whose `layers` are moved by so much along a vector [w_dim]."""
+    ws = ws.copy()
+    ws[:, list(layers)] += np.float32(amount) * np.asarray(vector, np.float32)
+    return ws
+
+
 def walk(points: np.ndarray, steps: int, closed: bool, blend: Blend) -> np.ndarray:
     """float32 [frames, ...]: from point to point of [N, ...], `steps` frames each; frame i * steps is point i.
 

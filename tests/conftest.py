@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,13 +99,12 @@ class Server:
     log: Path
 
 
-@pytest.fixture(scope="session")
-def server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[Server]:
-    """`app.py` over the tiny models, in a process of its own: Gradio leaves sockets open in the one it runs in."""
+@contextmanager
+def served(weights_dir: Path, log: Path) -> Iterator[Server]:
+    """`app.py` over a weights folder, in a process of its own: Gradio leaves sockets open in the one it runs in."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
     command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--port", str(port)]
     with log.open("wb") as file, subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process:
         try:
@@ -119,6 +119,20 @@ def server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory, _own_cac
             yield Server(f"http://127.0.0.1:{port}/", log)
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def server(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[Server]:
+    """The app over the tiny models."""
+    with served(weights_dir, tmp_path_factory.mktemp("server") / "log.txt") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def painting_server(painting: Library, tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[Server]:
+    """The app over the tiny model that paints in a palette."""
+    with served(painting.weights_dir, tmp_path_factory.mktemp("painting_server") / "log.txt") as running:
+        yield running
 
 
 @pytest.fixture(autouse=True, scope="session")

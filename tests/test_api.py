@@ -34,9 +34,9 @@ def record_of(path: Path | str) -> dict:
         return json.loads(picture.text[RECORD_KEY])
 
 
-def test_there_are_four_calls_and_each_is_explained(client: Client):
+def test_there_are_five_calls_and_each_is_explained(client: Client):
     calls = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(calls) == ["/sample", "/mix", "/interpolate", "/cleanup"]
+    assert list(calls) == ["/sample", "/explore", "/mix", "/interpolate", "/cleanup"]
     for name, call in calls.items():
         assert len(call["description"]) > 100, name
         for parameter in call["parameters"]:
@@ -72,6 +72,14 @@ def test_the_record_of_an_image_is_the_call_that_draws_it_again(client: Client):
     assert record.pop("kind") == "sample"
     [again] = client.predict(**record, api_name="/sample")
     assert Path(again["image"]).read_bytes() == Path(item["image"]).read_bytes()
+
+
+def test_explore_answers_a_picture_that_its_record_draws_again(client: Client):
+    path = client.predict(seeds="5-8", x=0.75, size="40", api_name="/explore")
+    record = record_of(path)
+    assert record.pop("kind") == "explore" and record["seeds"] == [5, 6, 7, 8]
+    again = client.predict(**{**record, "size": str(record["size"])}, api_name="/explore")
+    assert Path(again).read_bytes() == Path(path).read_bytes()
 
 
 @pytest.mark.parametrize("values", [{}, {"model": "faces", "source_seeds": "1-2", "layers": "0, 2", "psi": 1}])

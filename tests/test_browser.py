@@ -4,7 +4,7 @@ import itertools
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,7 +55,8 @@ class Visit:
     errors: list[str] = field(default_factory=list)
 
     def open(self, query: str = "") -> Page:
-        self.page.goto(self.url + query)
+        """Open the tab Sample, and wait for its pictures."""
+        self.page.goto(f"{self.url}?tab=sample&{query.removeprefix('?')}")
         expect(self.page.locator("#sample-gallery img").first).to_be_visible()
         return self.page
 
@@ -73,6 +74,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    """A fresh page of the app over the tiny models."""
+    with visited(browser, server) as visit:
+        yield visit
+
+
+@contextmanager
+def visited(browser: Browser, server: Server) -> Iterator[Visit]:
     """A fresh page; the test fails if it asked another host for anything or raised an error of its own."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(PATIENCE)
@@ -89,6 +97,11 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     page.close()
     assert not visit.foreign
     assert not visit.errors
+
+
+def field(page: Page, label: str, exact: bool = False) -> Locator:
+    """The control of this label in the tab that is open."""
+    return page.get_by_label(label, exact=exact).locator("visible=true").first
 
 
 def colours(image: Locator) -> int:
@@ -109,7 +122,7 @@ def test_the_page_opens_with_images(visit: Visit):
 
 def test_sample_draws_the_seed_that_was_asked_for_and_puts_it_into_the_address(visit: Visit):
     page = visit.open()
-    page.get_by_label("Seed", exact=True).fill("41")
+    field(page, "Seed", exact=True).fill("41")
     page.locator("#sample-go").click()
     expect(page.locator("#sample-gallery .caption-label").first).to_have_text("seed 41")
     assert colours(page.locator("#sample-gallery img").first) > 1
@@ -137,19 +150,19 @@ def test_one_image_and_all_images_can_be_kept(visit: Visit):
 
 def test_the_attributes_and_the_noise_seed_follow_the_model(visit: Visit):
     page = visit.open()
-    expect(page.get_by_label("Body color").first).to_be_visible()
-    expect(page.get_by_label("Noise seed").first).to_be_visible()
-    page.get_by_label("Model").first.click()
+    expect(field(page, "Body color")).to_be_visible()
+    expect(field(page, "Noise seed")).to_be_visible()
+    field(page, "Model").click()
     page.get_by_role("option", name="plain").click()
-    expect(page.get_by_label("Hat").first).to_be_visible()
-    expect(page.get_by_label("Body color").first).not_to_be_visible()
-    expect(page.get_by_label("Noise seed").first).not_to_be_visible()
+    expect(field(page, "Hat")).to_be_visible()
+    expect(field(page, "Body color")).not_to_be_visible()
+    expect(field(page, "Noise seed")).not_to_be_visible()
     expect(page.locator("#sample-gallery img").first).to_have_attribute("src", re.compile("plain-seed0"))
 
 
 def test_a_value_that_is_seldom_shown_is_marked_and_drawn(visit: Visit):
     page = visit.open()
-    page.get_by_label("Eyes").first.click()
+    field(page, "Eyes").click()
     page.get_by_role("option", name="two (seldom shown)").click()
     page.wait_for_url(re.compile("labels=.*eyes.*%22two%22"))
     expect(page.locator(".toast-body")).to_have_count(0)
@@ -157,13 +170,13 @@ def test_a_value_that_is_seldom_shown_is_marked_and_drawn(visit: Visit):
 
 def test_a_choice_marks_what_was_never_seen_with_it_and_keeps_what_is_chosen(visit: Visit):
     page = visit.open()
-    page.get_by_label("Body color").first.click()
+    field(page, "Body color").click()
     page.get_by_role("option", name="red").click()
     page.wait_for_url(re.compile("labels=.*red"))
-    page.get_by_label("Eyes").first.click()
+    field(page, "Eyes").click()
     page.get_by_role("option", name="one (never with red)").click()
     page.wait_for_url(re.compile("labels=.*red.*one"))
-    expect(page.get_by_label("Body color").first).to_have_value("red (never with one)")
+    expect(field(page, "Body color")).to_have_value("red (never with one)")
     expect(page.locator(".toast-body")).to_have_count(0)
 
 
@@ -192,7 +205,7 @@ def test_the_other_tabs_begin_with_the_model_of_the_first(visit: Visit):
 def test_the_address_sets_the_start(visit: Visit):
     page = visit.open('?model=critters&seed=7&count=3&psi=1.25&labels={"eyes":"two"}')
     expect(page.locator("#sample-gallery .caption-label")).to_have_text(["seed 7", "seed 8", "seed 9"])
-    expect(page.get_by_label("Eyes").first).to_have_value("two (seldom shown)")
+    expect(field(page, "Eyes")).to_have_value("two (seldom shown)")
 
 
 def test_a_bad_address_is_a_warning_and_the_page_still_opens(visit: Visit):
@@ -441,11 +454,11 @@ def test_every_tab_sends_its_picture_to_be_cleaned_up(visit: Visit):
 def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: Server):
     printed = len(server.log.read_text())
     page = visit.open()
-    page.get_by_label("Seed", exact=True).fill("7.5")
+    field(page, "Seed", exact=True).fill("7.5")
     page.locator("#sample-go").click()
     expect(page.locator(".toast-body")).to_contain_text("seed must be a whole number from 0 to")
-    page.get_by_label("Seed", exact=True).fill("7")
-    page.get_by_label("number input for Truncation ψ").first.fill("5")
+    field(page, "Seed", exact=True).fill("7")
+    field(page, "number input for Truncation ψ").fill("5")
     page.keyboard.press("Enter")
     expect(page.locator(".toast-body")).to_contain_text("psi must be a number from -2 to 2, not 5")
     visit.tab("Style mixing")
@@ -460,14 +473,14 @@ def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: S
 def test_the_page_fits_a_phone(visit: Visit):
     visit.page.set_viewport_size({"width": 390, "height": 844})
     page = visit.open()
-    for name in ("Sample", "Style mixing", "Interpolation", "Cleanup"):
+    for name in ("Explore", "Sample", "Style mixing", "Interpolation", "Cleanup"):
         visit.tab(name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
 
 
-def test_the_api_page_shows_the_four_calls(visit: Visit):
+def test_the_api_page_shows_the_calls(visit: Visit):
     page = visit.open()
     page.get_by_role("button", name="Use via API").click()
-    for name in ("/sample", "/mix", "/interpolate", "/cleanup"):
+    for name in ("/explore", "/sample", "/mix", "/interpolate", "/cleanup"):
         expect(page.get_by_text(name, exact=True).first).to_be_visible()
     expect(page.get_by_text("Draw images of consecutive seeds.").first).to_be_visible()

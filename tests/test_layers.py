@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # What a part may import of ganapp, beside itself and the parts that it lies in. `app.py` and `export` stand outside.
 SERVING = {
-    "contract": set(),
+    "contract": {"directions"},
     "cpus": set(),
+    "directions": set(),
     "files": set(),
     "folders": set(),
     "latents": set(),
@@ -156,7 +157,7 @@ from ganapp.serve.library import Library
 from ganapp.ui.page import build_page, launch_options
 library = Library(Path({str(weights_dir)!r}))
 demo = build_page(library)
-demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(library))
 for name in library.names():
     next(library.generator(name).generate([1]))
 found = sorted({NEVER_IN_SERVING!r} & sys.modules.keys())

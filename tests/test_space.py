@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_layers import imported
 
 from export import space
 from export.space import MARK, requirements, run
@@ -17,13 +18,25 @@ def test_a_space_opens_its_models_by_itself_and_asks_for_no_torch(weights_dir: P
     script = (
         "from pathlib import Path; import app, sys; from ganapp.serve.library import Library; "
         "from ganapp.ui.page import build_page, launch_options; "
-        "library = Library(Path('weights')); build_page(library); launch_options(); print(library.names()); "
+        "library = Library(Path('weights')); build_page(library); launch_options(library); print(library.names()); "
         "assert 'torch' not in sys.modules; assert app.HERE == Path.cwd()"
     )
     ran = subprocess.run([sys.executable, "-c", script], cwd=out, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     assert "['faces']" in ran.stdout
     assert (out / "README.md").read_text().startswith("---\n")
+
+
+def test_every_module_that_a_space_names_is_in_it(weights_dir: Path, tmp_path: Path):
+    """Those too that are imported only when the page is started, or a command is run."""
+    out = tmp_path / "space"
+    run("space", [str(out), "--weights", str(weights_dir), "--models", "faces"])
+    for path in out.rglob("*.py"):
+        for name in imported(path):
+            if name.startswith("ganapp."):
+                at = out / name.replace(".", "/")
+                found = [at.is_dir(), at.with_suffix(".py").exists(), at.parent.with_suffix(".py").exists()]
+                assert any([*found, (at.parent / "__init__.py").exists()]), f"{path} imports {name}"
 
 
 @pytest.mark.parametrize(("runtime", "name"), [("cpu", "onnxruntime"), ("gpu", "onnxruntime-gpu")])

@@ -116,7 +116,7 @@ def handlers(library: Library) -> dict[str, BlockFunction]:
 
     async def built() -> gr.Blocks:  # in a loop, or else Gradio opens one of its own and leaves it open
         with gr.Blocks() as demo, gr.Tabs() as tabs, gr.Tab("Cleanup", id="cleanup") as tab:
-            page = Page(library, Cleaner(library), demo, tabs, controls.model(library))
+            page = Page(library, Cleaner(library), demo, tabs, controls.model(library), gr.State({}))
             build(page, tab)
         return demo
 
@@ -147,9 +147,10 @@ def test_a_call_takes_its_moment_without_awaiting_anything(library: Library):
 def test_opening_the_tab_sets_a_sample_and_nothing_that_is_made_of_it(library: Library):
     event = handlers(library)["on_open"]
     assert [component.elem_id for component in event.outputs if component.elem_id] == ["cleanup-in"]
-    path, kept, opened = event.fn(VISITOR, None)
+    path, kept, opened = event.fn(VISITOR, None, "faces")
+    assert Path(path).name.startswith("faces")  # the model of the first tab
     assert path == kept and opened and load_image(Path(path)).shape == (16, 16, 4)
-    assert event.fn(VISITOR, file_record(path)) == (SKIP, SKIP, False)
+    assert event.fn(VISITOR, file_record(path), "faces") == (SKIP, SKIP, False)
 
 
 def test_a_sample_does_not_take_the_place_of_what_is_uploaded_meanwhile(weights_dir: Path, tmp_path: Path):
@@ -158,7 +159,7 @@ def test_a_sample_does_not_take_the_place_of_what_is_uploaded_meanwhile(weights_
     save_png(tmp_path / "cat.png", PIXELS)
     file = file_record(str(tmp_path / "cat.png"))
     library.meanwhile = lambda: events["on_upload"].fn(VISITOR, file)
-    assert events["on_open"].fn(VISITOR, None) == (SKIP, SKIP, False)
+    assert events["on_open"].fn(VISITOR, None, "critters") == (SKIP, SKIP, False)
 
 
 def test_a_model_that_breaks_when_the_tab_is_opened_is_a_message(weights_dir: Path):
@@ -169,4 +170,4 @@ def test_a_model_that_breaks_when_the_tab_is_opened_is_a_message(weights_dir: Pa
 
     library.meanwhile = broken
     with pytest.raises(gr.Error, match=r"mapping\.onnx: &lt;broken&gt;"):
-        handlers(library)["on_open"].fn(VISITOR, None)
+        handlers(library)["on_open"].fn(VISITOR, None, "critters")

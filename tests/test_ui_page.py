@@ -37,8 +37,9 @@ page.SESSIONS = 20
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
-demo = page.build_page(Library(Path({str(weights_dir)!r})))
-demo.launch(server_port=port, quiet=True, prevent_thread_lock=True, **page.launch_options())
+library = Library(Path({str(weights_dir)!r}))
+demo = page.build_page(library)
+demo.launch(server_port=port, quiet=True, prevent_thread_lock=True, **page.launch_options(library))
 with httpx.Client(base_url=f"http://127.0.0.1:{{port}}/gradio_api/call/sample", trust_env=False, timeout=60) as client:
     for _ in range(60):
         asked = client.post("", json={{"data": ["nobody", 1, 1, None, 1, 0, "own"]}}).json()

@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ganapp.contract import GENERATOR, MAPPING, SPEC_KEY, SYNTHESIS, GeneratorSpec
+from ganapp.directions import Direction
 
 CRITTERS = GeneratorSpec(
     name="critters",
@@ -38,6 +39,7 @@ PAINTED = GeneratorSpec(
     noise_dim=0,
     palette=5,
     attributes={"hat": ("on", "off")},
+    directions=(Direction.of("hat: on – off", (0, 2), [0.5] * 6), Direction.of("shape 1", (0,), [0, 1, 0, 0, 0, 0])),
 )
 
 

@@ -76,17 +76,30 @@ def labels(value: Raw) -> dict[str, str]:
 
     Whether the model has such attributes and values is for `GeneratorSpec.labels` to say.
     """
-    chosen = value
-    if isinstance(value, str) and value.strip():
-        try:
-            chosen = json.loads(value[:MAX_TEXT])
-        except (ValueError, RecursionError):
-            chosen = value
-    if chosen is None or chosen == "":
-        return {}
+    chosen = _object(value)
     if not isinstance(chosen, Mapping) or not all(isinstance(text, str) for item in chosen.items() for text in item):
         raise ValueError(f'labels must be an object such as {{"body_color": "red"}}, not {_shown(value)}')
     return {attribute: text for attribute, text in chosen.items() if text != ANY}
+
+
+def amounts(value: Raw, name: str, most: float) -> dict[str, float]:
+    """Numbers from -most to most by name, without those that are 0; an object or JSON. Raises ValueError."""
+    found = _object(value)
+    if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
+        raise ValueError(f'{name} must be an object such as {{"shape 1": 1.5}}, not {_shown(value)}')
+    checked = {key: real(amount, f"{name} {key!r:.60}", -most, most) for key, amount in found.items()}
+    return {key: amount for key, amount in checked.items() if amount}
+
+
+def _object(value: Raw) -> Raw:
+    """What JSON text holds, an object for nothing at all, and any other value as it is."""
+    found = value
+    if isinstance(value, str) and value.strip():
+        try:
+            found = json.loads(value[:MAX_TEXT])
+        except (ValueError, RecursionError):
+            found = value
+    return {} if found is None or found == "" else found
 
 
 def _number(value: Raw, wanted: str) -> int | float:

@@ -1,4 +1,4 @@
-"""`python -m ganapp sample`, `mix` and `walk`: what the page and the API draw, as files."""
+"""`python -m ganapp sample`, `explore`, `mix` and `walk`: what the page and the API draw, as files."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, groupby
@@ -8,10 +8,12 @@ from typing import Any
 import tyro
 from tqdm import tqdm
 
-from ganapp.draw import arguments
+from ganapp.draw import arguments, explore
+from ganapp.draw.explore import Explore
 from ganapp.draw.mix import Mix, grid
 from ganapp.draw.options import given, options
 from ganapp.draw.records import Record
+from ganapp.draw.render import SVG
 from ganapp.draw.sample import MAX_COUNT, Sample, pictures
 from ganapp.draw.walk import FORMATS, Walk, film
 from ganapp.files import WEIGHTS, write_whole
@@ -49,6 +51,11 @@ def run_sample(prog: str, args: list[str]) -> None:
     print(f"{asked.out}: {len(targets):,} image{'s' * (len(targets) != 1)}")
 
 
+def run_explore(prog: str, args: list[str]) -> None:
+    """Parse and draw a picture between four seeds. Raises ValueError for bad arguments and for a file in the way."""
+    run_one(prog, args, Explore, "Draw a picture from the plane through four seeds: PNG or SVG.", drawn_between)
+
+
 def run_mix(prog: str, args: list[str]) -> None:
     """Parse and draw a mixing grid. Raises ValueError for bad arguments and for a file in the way."""
     run_one(prog, args, Mix, "Mix styles: a grid, sources along the top, destinations down the left.", drawn_mix)
@@ -74,6 +81,18 @@ def run_one(
     check_free([asked.out], asked.overwrite)
     write_whole(asked.out, draw(Library(asked.weights), asked.out, given(asked, record, without)))
     print(asked.out)
+
+
+def drawn_between(library: Library, out: Path, values: dict[str, Any]) -> bytes:
+    """The picture in the format that the name of the file says."""
+    suffix = out.suffix.lower()
+    if suffix not in (".png", ".svg"):
+        raise ValueError(f"{out}: a picture is a file of .png or .svg; name it {out.with_suffix('.png').name}")
+    if suffix == ".svg":
+        values = {**values, "size": SVG}
+    elif values.get("size") == SVG:
+        raise ValueError(f"{out}: an SVG is a file of .svg; name it {out.with_suffix('.svg').name}")
+    return explore.picture(library, Explore.checked(library, **values)).data
 
 
 def drawn_mix(library: Library, out: Path, values: dict[str, Any]) -> bytes:

@@ -10,7 +10,8 @@ import tyro
 from ganapp.draw.arguments import Raw
 from ganapp.draw.records import Record, default_of
 
-METAVARS = {int: "N", float: "X", str: "TEXT", bool: "True|False", tuple[str, ...]: "ATTRIBUTE=VALUE ..."}
+PAIRS = {"labels": "attribute=value, such as body_color=lime", "moves": "direction=amount, such as 'shape 1=1.5'"}
+METAVARS = {int: "N", float: "X", str: "TEXT", bool: "True|False", tuple[str, ...]: "NAME=VALUE ..."}
 
 
 def options(record: type[Record], doc: str, more: Mapping[str, tuple[Any, Any, str]], without: tuple[str, ...]) -> type:
@@ -45,17 +46,19 @@ def given(args: object, record: type[Record], without: tuple[str, ...] = ()) -> 
     """The record's parameters that were given, by name, as `Record.checked` takes them."""
     values = {each.name: getattr(args, each.name) for each in fields(record) if each.name not in without}
     chosen = {name: value for name, value in values.items() if value is not None}
-    if "labels" in chosen:
-        chosen["labels"] = pairs(chosen["labels"])
+    for name, example in PAIRS.items():
+        if name in chosen:
+            chosen[name] = pairs(chosen[name], name, example)
     return chosen
 
 
-def pairs(words: tuple[str, ...]) -> dict[str, str]:
+def pairs(words: tuple[str, ...], name: str = "labels", example: str = PAIRS["labels"]) -> dict[str, str]:
     """`body_color=lime` as {"body_color": "lime"}. Raises ValueError for a word without "="."""
     for word in words:
         if "=" not in word:
-            raise ValueError(f"--labels are given as attribute=value, such as body_color=lime, not {word!r:.60}")
-    return dict(word.split("=", 1) for word in words)
+            raise ValueError(f"--{name} are given as {example}, not {word!r:.60}")
+    parted = [word.split("=", 1) if name == "labels" else word.rsplit("=", 1) for word in words]
+    return {key: value for key, value in parted}
 
 
 def on_the_line(hint: Any) -> Any:

@@ -27,7 +27,8 @@ class StyleGenerator(Generator, Protocol):
     """A generator in two halves.
 
     `mapping` takes z and labels to w [N, w_dim] and keeps their mean in the buffer `w_avg`; `synthesis` takes ws
-    [N, num_ws, w_dim] and noise to x, and its `logits` takes the same to x before the sigmoids.
+    [N, num_ws, w_dim] and noise to x, and its `logits` takes the same to x before the sigmoids. Its `affines()` are the
+    matrices [c, w_dim] by which each layer's style works, a list for each layer.
     """
 
     mapping: nn.Module

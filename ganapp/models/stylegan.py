@@ -151,6 +151,11 @@ class Synthesis(nn.Module):
             rgb = torch.lerp(enlarge(self.to_rgb[str(top // 2)](before).float(), top), rgb, weight)
         return enlarge(rgb, self.resolution)
 
+    def affines(self) -> list[list[Tensor]]:
+        """The matrices [c, w_dim] that make a layer's scales and shifts of its style, for each of the num_ws layers."""
+        maps = [(epilogue.adain.scale, epilogue.adain.shift) for epilogue in self.epilogues]
+        return [[each.weight * each.gain for each in pair] for pair in maps]
+
     def forward(self, ws: Tensor, noise: Tensor) -> Tensor:
         return to_picture(self.logits(ws, noise))
 

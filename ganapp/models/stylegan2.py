@@ -162,6 +162,14 @@ class Synthesis(nn.Module):
             rgb = rgb + self.to_rgb[i](x, ws[:, first + 2]).float()  # summed in fp32: bf16 bands show
         return rgb + self.rgb_bias[:, None, None]
 
+    def affines(self) -> list[list[Tensor]]:
+        """The matrices [c, w_dim] that make a layer's scales of its style, for each of the num_ws layers."""
+        found: list[list[Tensor]] = [[layer.conv.affine.weight * layer.conv.affine.gain] for layer in self.layers]
+        found.append([])
+        for i, conv in enumerate(self.to_rgb):
+            found[2 * i + 1].append(conv.affine.weight * conv.affine.gain)
+        return found
+
     def noise_maps(self, noise: Tensor) -> list[Tensor | None]:
         """The noise of each layer, [N, 1, side, side], or None where the network has none."""
         if not self.noise_dim:

@@ -18,7 +18,7 @@ def draw_planes(
     Colours are [K, 3] or, with V `overlays`, [K + V, 4], the last column being their opacity. A softmax over the first
     K planes says how much of each colour shows where, and one over the next V and a plane of zeros, which stands for
     none, where an overlay lies on it; a plane after them is alpha's logit.
-    The planes are enlarged by cubic convolution, so an edge, where two planes are equal, is a smooth curve at any size.
+    The planes are enlarged as in `enlargement`, so an edge, where two planes are equal, is a smooth curve at any size.
     Their values grow with the size, so an edge stays about one pixel wide; up to SMOOTHED pixels it is drawn twice as
     large and reduced by area, as a smooth edge needs. The network's own pictures are `plane_scale` times as large as
     its planes; it learnt to draw them `supersample` times larger still, by bilinear enlargement, and reduced by area.
@@ -28,8 +28,7 @@ def draw_planes(
     learnt = own * supersample  # pixels a side at which the softmax was taken in training
     factor = max(-(-learnt // size), 2 if own < size <= SMOOTHED else 1)
     sharpness = max(1.0, STEEPNESS * size * factor / learnt)
-    kernel = linear if size * factor == learnt else cubic
-    enlarging = interpolation(planes.shape[-1], size * factor, kernel)  # [size * factor, h]
+    enlarging = enlargement(planes.shape[-1], learnt, size * factor)  # [size * factor, h]
     wide = planes.astype(np.float32) @ enlarging.T  # [K (+ 1), h, size * factor]
     colours = colours.astype(np.float32)
     colours[:, :3] *= 255
@@ -90,6 +89,16 @@ def reduced(x: np.ndarray, alpha: np.ndarray, factor: int) -> tuple[np.ndarray, 
     return total / weight.reshape(*shape, 1).sum((1, 3)), alpha.reshape(1, *shape).mean((2, 4))
 
 
+def enlargement(count: int, learnt: int, size: int) -> np.ndarray:
+    """float32 [size, count]: `count` samples bilinearly enlarged to `learnt`, as in training, and from there to `size`.
+
+    The second step is a cubic B-spline, which rounds the corners that the first leaves. Its weights are positive: a
+    cubic through all samples swings over where planes are steep, and outlines waver.
+    """
+    first = interpolation(count, learnt, linear)
+    return first if size == learnt else interpolation(learnt, size, spline) @ first
+
+
 def interpolation(count: int, size: int, kernel: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """float32 [size, count]: `count` samples interpolated at the centres of `size` pixels; the ends go on as they are.
 
@@ -107,6 +116,6 @@ def linear(d: np.ndarray) -> np.ndarray:
     return np.maximum(1 - d, 0)
 
 
-def cubic(d: np.ndarray) -> np.ndarray:
-    """Cubic convolution, Keys 1981 (IEEE Transactions on Acoustics, Speech and Signal Processing 29), eq. 15."""
-    return np.where(d < 1, (1.5 * d - 2.5) * d**2 + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2)
+def spline(d: np.ndarray) -> np.ndarray:
+    """The cubic B-spline, Unser 1999 (IEEE Signal Processing Magazine 16(6)), eq. 2."""
+    return np.where(d < 1, 2 / 3 - d**2 + d**3 / 2, np.maximum(2 - d, 0) ** 3 / 6)

@@ -8,8 +8,10 @@ from typing import Any, TypedDict, get_origin, get_type_hints
 
 import gradio as gr
 
+from ganapp.draw import explore
 from ganapp.draw.arguments import Raw
 from ganapp.draw.cleanup import Cleanup
+from ganapp.draw.explore import Explore
 from ganapp.draw.mix import Mix, grid
 from ganapp.draw.records import Record, default_of
 from ganapp.draw.sample import Sample, pictures
@@ -64,9 +66,12 @@ class Call:
             )
             for each in fields(self.record)
         }
-        if issubclass(self.record, Sample | Mix | Walk):
+        if issubclass(self.record, Explore | Sample | Mix | Walk):
             kind, _, text = own["model"]
             own["model"] = (kind, library.default, text)
+            if "moves" in own:
+                kind, default, text = own["moves"]
+                own["moves"] = kind, default, "; ".join([text, *known_directions(library)])
             kind, default, text = own["labels"]
             text = "; ".join([text, *seldom_shown(library), *never_shown(library)])
             own["labels"] = (kind, default, " ".join(text.split()))
@@ -112,6 +117,10 @@ def calls(library: Library, cleaner: Cleaner) -> tuple[Call, ...]:
             answer.append({"image": file_record(cached(picture.data, picture.name)), "caption": picture.caption})
         return answer
 
+    def explored(record: Explore) -> File:
+        made = explore.picture(library, record)
+        return file_record(cached(made.data, made.name))
+
     def mix(record: Mix) -> File:
         picture = grid(library, record).picture()
         return file_record(cached(picture.data, picture.name))
@@ -131,6 +140,14 @@ def calls(library: Library, cleaner: Cleaner) -> tuple[Call, ...]:
             Sample,
             list[CaptionedFile],
             sample,
+        ),
+        Call(
+            "explore",
+            "Draw one picture of the plane through four seeds, moved along directions of the style space. Answers "
+            'one PNG or SVG, with its record as JSON in the text chunk "ganapp" or in the metadata.',
+            Explore,
+            File,
+            explored,
         ),
         Call(
             "mix",
@@ -175,6 +192,15 @@ def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
         inputs = list(demo.fns.values())[-1].inputs
         for component, name in zip(inputs, call.parameters(library), strict=True):
             component.label = f"parameter {name}"  # a bare "image" is a word that Gradio would translate
+
+
+def known_directions(library: Library) -> list[str]:
+    """For each model a clause on its directions, if it has any."""
+    return [
+        f"{name} has {', '.join(direction.name for direction in spec.directions)}"
+        for name, spec in library.specs.items()
+        if spec.directions
+    ]
 
 
 def seldom_shown(library: Library) -> list[str]:

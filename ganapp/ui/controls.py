@@ -2,16 +2,19 @@
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import gradio as gr
 from gradio.components import Component
 
 from ganapp.contract import ANY, GeneratorSpec
 from ganapp.draw.arguments import Raw
-from ganapp.draw.records import PSI_HIGH, PSI_LOW
+from ganapp.draw.records import PSI_HIGH, PSI_LOW, Record
 from ganapp.draw.render import OWN, SVG, paints
 from ganapp.serve.library import Library
-from ganapp.ui import errors
+from ganapp.ui import errors, scripts
+
+Shown = TypeVar("Shown", bound=Record)
 
 SIZES = (128, 256, 512, 1024, 2048, 4096)  # pixels a side; others can be typed
 
@@ -29,6 +32,28 @@ def drawing(tab: str) -> dict:
     """
     lane = {"concurrency_id": tab, "concurrency_limit": 1}
     return {**PRIVATE, **lane, "trigger_mode": "always_last", "preprocess": False}
+
+
+def sharing(query: Component) -> dict:
+    """The options of an event that puts the value of `query`, see `address_of`, into the address."""
+    return {"fn": None, "inputs": query, "js": scripts.call("address.js", "share"), **PRIVATE}
+
+
+def address_of(tab: str, record: Record) -> str:
+    """The query of the page's address that opens a tab with this record."""
+    return f"tab={tab}&{record.query()}"
+
+
+def opened(library: Library, kind: type[Shown], tab: str, address: Mapping[str, str], first: Raw, shown: int) -> Shown:
+    """The record that a tab opens with: what the address has, with a warning for each bad value in it, or else the
+    defaults for the model `first`; `shown` pixels a side, see `sizes`, unless the address says another size."""
+    query = dict(address) if address.get("tab") == tab else {"model": str(first)}
+    name = query.get("model", "")
+    spec = library.spec(name if name in library.specs else library.default)
+    record, problems = kind.from_query(library, {"size": sizes(spec, shown)["value"], **query})
+    for problem in problems:
+        warn(f"From the address: {problem}")
+    return record
 
 
 def model(library: Library, names: Sequence[str] | None = None, render: bool = True) -> gr.Dropdown:
@@ -131,9 +156,10 @@ def title(name: str) -> str:
 def marking(library: Library, labels: Sequence[gr.Dropdown], model: Component) -> dict:
     """The options of an event that marks, in each dropdown, what no training picture has with the values chosen."""
 
-    def mark(name: Raw, *values: Raw) -> list[dict]:
+    def mark(name: Raw, *values: Raw) -> list[dict] | dict:
         updates = labels_of(library.spec(name), len(labels), chosen(library, name, values))
-        return [gr.update(choices=update["choices"]) for update in updates]  # what is chosen meanwhile stays
+        found = [gr.update(choices=update["choices"]) for update in updates]  # what is chosen meanwhile stays
+        return found if len(found) > 1 else found[0]  # of a single output a list would be the value
 
     quietly = {"show_progress": "hidden", **PRIVATE, "trigger_mode": "always_last", "preprocess": False}
     return {"fn": errors.in_the_page()(mark), "inputs": [model, *labels], "outputs": [*labels], **quietly}

@@ -7,7 +7,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from ganapp.serve.library import Library
-from ganapp.ui import api, controls, scripts
+from ganapp.ui import api, controls, live, scripts
 from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.files import MAX_UPLOAD_MB
 from ganapp.ui.gate import ANY, Gate
@@ -32,9 +32,11 @@ def build_page(library: Library) -> gr.Blocks:
     with gr.Blocks(title="ganapp", analytics_enabled=False, fill_width=True) as demo:
         gr.HTML(HEADER)
         cleaner = Cleaner(library)
+        address = gr.State({})
         with gr.Tabs() as tabs:
             first = controls.model(library, render=False)  # stands in the first tab
-            page = Page(library, cleaner, demo, tabs, first)
+            page = Page(library, cleaner, demo, tabs, first, address)
+            demo.load(on_load, outputs=[address, tabs], show_progress="hidden", **controls.PRIVATE)
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.id) as opened:
                     outlet = tab.build(page, opened)
@@ -44,15 +46,27 @@ def build_page(library: Library) -> gr.Blocks:
     return demo
 
 
-def launch_options(hosts: Collection[str] = (ANY,), room: Room | None = None) -> dict[str, Any]:
-    """What the page needs of `launch`, whoever calls it: its look, its limits, and nothing from the internet.
+def on_load(request: gr.Request) -> tuple:
+    """The address of the page, and the tab that it opens."""
+    query = dict(request.query_params)
+    if query.get("tab") not in {tab.id for tab in TABS}:
+        query["tab"] = "sample" if query.keys() & {"seed", "count"} else TABS[0].id  # links of earlier versions
+    return query, gr.update(selected=query["tab"])
+
+
+def launch_options(library: Library, hosts: Collection[str] = (ANY,), room: Room | None = None) -> dict[str, Any]:
+    """What the page over `library` needs of `launch`, whoever calls it: its look, its limits, and nothing from the
+    internet.
 
     `hosts` are the names that it answers to, and `room` is where visitors' files lie, see `Gate`.
     """
     return {
         "theme": theme(),
         "css_paths": [scripts.STYLE],
-        "app_kwargs": {"routes": scripts.routes(), "middleware": [Middleware(Gate, hosts=hosts, room=room)]},
+        "app_kwargs": {
+            "routes": [*scripts.routes(), *live.routes(library)],
+            "middleware": [Middleware(Gate, hosts=hosts, room=room)],
+        },
         "state_session_capacity": SESSIONS,
         "show_error": True,
         "ssr_mode": False,

@@ -77,8 +77,8 @@ class Room:
 def few_heaps() -> None:
     """Let threads share two heaps of the C library (glibc), and keep large pieces out of them.
 
-    Each of forty threads would else keep what it once needed. And glibc calls larger and larger pieces small as they are
-    freed: four threads that drew at once left 370 MB of heap where 110 were in use.
+    Each of forty threads would else keep what it once needed. And with each large piece that is freed glibc takes
+    larger ones for small: four threads that drew at once left 370 MB of heap where 110 were in use.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL("libc.so.6")

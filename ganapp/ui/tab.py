@@ -26,13 +26,18 @@ class Outlet:
 
 @dataclass
 class Page:
-    """What all tabs of a page share; `first` is the choice of a model that other tabs begin with."""
+    """What all tabs of a page share.
+
+    `first` is the choice of a model that other tabs begin with. `address` is a state: the query that the page was
+    opened with, by name; `tab` in it is the tab that it opens.
+    """
 
     library: Library
     cleaner: Cleaner
     demo: gr.Blocks
     tabs: gr.Tabs
     first: gr.Dropdown
+    address: gr.State
     outlets: list[Outlet] = field(default_factory=list)
 
 

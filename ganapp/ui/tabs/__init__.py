@@ -1,5 +1,5 @@
 """The tabs of the page, in their order."""
 
-from ganapp.ui.tabs import cleanup, mix, sample, walk
+from ganapp.ui.tabs import cleanup, explore, mix, sample, walk
 
-TABS = (sample.TAB, mix.TAB, walk.TAB, cleanup.TAB)
+TABS = (explore.TAB, sample.TAB, mix.TAB, walk.TAB, cleanup.TAB)

@@ -228,11 +228,11 @@ class Handlers:
         return self.on_cleanup(request, progress, file, cut_out, *values)
 
     @errors.in_the_page()
-    def on_open(self, request: gr.Request, file: Raw) -> tuple:
+    def on_open(self, request: gr.Request, file: Raw, name: Raw) -> tuple:
         if file is not None:
             return gr.skip(), gr.skip(), False
         in_turn = self.turns.begin(request.session_hash)
-        [picture] = pictures(self.library, Sample(self.library.default, seed=1, count=1))
+        [picture] = pictures(self.library, Sample.checked(self.library, model=name, seed=1, count=1))
         path = cached(picture.data, picture.name)
         try:
             in_turn()
@@ -304,7 +304,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     shown.cut_out.clear(on.on_change, **cleaning)
     shown.image.clear(**clearing).then(on.on_leave, **quietly)
     page.demo.unload(on.on_leave)
-    opening = tab.select(on.on_open, shown.image, [shown.image, kept, opened], **quietly)
+    opening = tab.select(on.on_open, [shown.image, page.first], [shown.image, kept, opened], **quietly)
     opening.success(on.on_opened, **cleaning | {"inputs": [opened, *inputs], "show_progress": "hidden"})
     # A small screen stays where the button was, which is an arbitrary place on this tab.
     look = {"fn": None, "js": scripts.call("view.js", "toResult", "#cleanup-out"), **controls.PRIVATE}

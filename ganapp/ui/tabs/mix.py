@@ -86,7 +86,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         record = Mix.checked(library, **named)
         picture = grid(library, record).picture()
         path = cached(picture.data, picture.name)
-        return path, (record, path), None, WHOLE
+        return path, (record, path), None, WHOLE, controls.address_of(TAB.id, record)
 
     @errors.in_the_page()
     def on_select(drawn: tuple[Mix, str] | None, event: gr.EventData) -> tuple:
@@ -97,26 +97,41 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         found = place(library.spec(record.model), record, x, y)
         return found, f"Clean up {cell_name(record, *found)}" if found else WHOLE
 
-    @errors.in_the_page()
-    def on_model(model: str) -> list[dict]:
-        spec = library.spec(model)
-        choices = layer_choices(library, model)
+    def filled(record: Mix) -> list:
+        """What the controls and the grid's frame show for a record."""
+        spec = library.spec(record.model)
+        choices = layer_choices(library, record.model)
+        third = next(
+            (third for third in LAYER_RANGES if record.layers == tuple(layer_range(third, spec.num_ws))), EXACT
+        )
         return [
-            gr.update(choices=choices, value=choices[0][1]),
-            gr.update(visible=False),
+            record.model,
+            ", ".join(map(str, record.source_seeds)),
+            ", ".join(map(str, record.destination_seeds)),
+            gr.update(choices=choices, value=third),
+            gr.update(value=",".join(map(str, record.layers)), visible=third == EXACT),
+            record.psi,
+            {**controls.noise_seed_of(spec), "value": record.noise_seed},
+            gr.update(**controls.sizes(spec, SHOWN) | {"value": str(record.size)}),
+            *controls.labels_of(spec, len(labels), record.labels),
             gr.update(elem_classes=["picture", *controls.pixel_class(spec)]),
-            gr.update(**controls.sizes(spec, SHOWN)),
-            spec.psi,
-            controls.noise_seed_of(spec),
-            *controls.labels_of(spec, len(labels)),
         ]
 
-    def on_first(begun: bool, name: Raw, now: Raw) -> list:
-        if begun or name == now or name not in names:
-            return [gr.skip()] * (7 + len(labels))
-        return [name, *on_model(name)]
+    @errors.in_the_page()
+    def on_open(begun: bool, address: dict[str, str], first: Raw) -> list:
+        """The first time that the tab is opened: what the address has, or else the model of the first tab."""
+        if begun:
+            return [gr.skip()] * (len(inputs) + 1)
+        model = first if first in names else names[0]
+        return filled(controls.opened(library, Mix, TAB.id, address, model, SHOWN))
 
-    def on_open(begun: bool, *values: Raw) -> tuple:
+    @errors.in_the_page()
+    def on_model(model: str) -> list:
+        """The controls for another model; the seeds stay as they are."""
+        _, _, _, *rest = filled(controls.opened(library, Mix, TAB.id, {}, model, SHOWN))
+        return rest
+
+    def on_first(begun: bool, *values: Raw) -> tuple:
         return (*([gr.skip()] * len(outputs) if begun else on_mix(*values)), True)
 
     def on_layers(third: str) -> dict:
@@ -124,29 +139,23 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
 
     inputs = [*parameters.values(), *labels]
     drawn, chosen_cell = gr.State(None), gr.State(None)  # record and file of the grid; row and column in it
-    outputs = [shown, drawn, chosen_cell, cleanup]
+    query = gr.Textbox(visible=False)
+    outputs = [shown, drawn, chosen_cell, cleanup, query]
     drawing = {"fn": on_mix, "inputs": inputs, "outputs": outputs, **controls.drawing("mix")}
-    go.click(**drawing)
+    sharing = controls.sharing(query)
     begun = gr.State(False)
-    following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(
-        on_first, [begun, page.first, model], [model, layers, exact, shown, size, psi, noise_seed, *labels], **following
-    ).then(on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("mix"))
+    quietly = {"show_progress": "hidden", **controls.PRIVATE}
+    opening = tab.select(on_open, [begun, page.address, page.first], [*inputs, shown], **quietly)
+    opening.then(on_first, [begun, *inputs], [*outputs, begun], **controls.drawing("mix")).then(**sharing)
+    go.click(**drawing).then(**sharing)
     for field in (source_seeds, destination_seeds, exact, noise_seed):
-        field.submit(**drawing)
-    layers.input(on_layers, layers, exact, show_progress="hidden", **controls.PRIVATE, trigger_mode="always_last").then(
-        **drawing
-    )
-    model.input(
-        on_model,
-        model,
-        [layers, exact, shown, size, psi, noise_seed, *labels],
-        show_progress="hidden",
-        **controls.PRIVATE,
-        trigger_mode="always_last",
-    ).then(**drawing)
+        field.submit(**drawing).then(**sharing)
+    thirds = layers.input(on_layers, layers, exact, **quietly, trigger_mode="always_last")
+    thirds.then(**drawing).then(**sharing)
+    following = [layers, exact, psi, noise_seed, size, *labels, shown]
+    model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
     for control in (size, psi, *labels):
-        control.input(**drawing, show_progress="hidden")
+        control.input(**drawing, show_progress="hidden").then(**sharing)
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))
     hint.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)

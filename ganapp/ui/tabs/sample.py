@@ -3,6 +3,7 @@
 import random
 
 import gradio as gr
+from gradio.components import Component
 
 from ganapp.draw.arguments import Raw
 from ganapp.draw.render import SVG
@@ -45,7 +46,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     spec = library.spec(library.default)
     with gr.Row(elem_classes="stage"):
         with gr.Column(elem_classes="lead"):
-            model = page.first.render()
+            model = controls.model(library)
             with gr.Row(elem_classes="with-button"):
                 seed = gr.Number(0, label="Seed", elem_id="sample-seed")
                 dice = gr.Button("Roll a random seed", elem_classes="dice", elem_id="sample-dice")
@@ -76,7 +77,14 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     query = gr.Textbox(visible=False)
     shown, place = gr.State(None), gr.State(None)  # the gallery's files, and which of them is large
 
-    parameters = {"model": model, "seed": seed, "count": count, "psi": psi, "noise_seed": noise_seed, "size": size}
+    parameters: dict[str, Component] = {
+        "model": model,
+        "seed": seed,
+        "count": count,
+        "psi": psi,
+        "noise_seed": noise_seed,
+        "size": size,
+    }
     outputs = [gallery, archive, query, shown, cleanup]
 
     def on_place(files: Files | None, place: int | None) -> str:
@@ -91,63 +99,60 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         drawn = list(pictures(library, record))
         files = gallery_of(drawn)
         name = f"{record.model}-seeds{record.seed}-{record.seeds()[-1]}.zip"
-        return files, cached(archive_of(drawn), name), record.query(), files, on_place(files, place)
+        address = controls.address_of(TAB.id, record)
+        return files, cached(archive_of(drawn), name), address, files, on_place(files, place)
 
-    @errors.in_the_page()
-    def on_load(request: gr.Request) -> list:
-        record, problems = Sample.from_query(library, dict(request.query_params))
-        for problem in problems:
-            controls.warn(f"From the address: {problem}")
+    def filled(record: Sample) -> list:
+        """What the controls show for a record."""
         spec = library.spec(record.model)
-        values = {name: getattr(record, name) for name in parameters}
-        if "size" not in request.query_params:
-            values["size"] = controls.sizes(spec, SHOWN)["value"]
-        values["size"] = gr.update(**controls.sizes(spec, SHOWN, vector=True) | {"value": str(values["size"])})
-        values["noise_seed"] = {**controls.noise_seed_of(spec), "value": record.noise_seed}
         return [
-            *values.values(),
+            record.model,
+            record.seed,
+            record.count,
+            record.psi,
+            {**controls.noise_seed_of(spec), "value": record.noise_seed},
+            gr.update(**controls.sizes(spec, SHOWN, vector=True) | {"value": str(record.size)}),
             *controls.labels_of(spec, len(labels), record.labels),
             story(spec),
             controls.gallery_of(spec),
         ]
 
     @errors.in_the_page()
+    def on_open(begun: bool, address: dict[str, str], first: Raw) -> list:
+        """The first time that the tab is opened: what the address has, or else the model of the first tab."""
+        if begun:
+            return [gr.skip()] * len(start)
+        return filled(controls.opened(library, Sample, TAB.id, address, first, SHOWN))
+
+    @errors.in_the_page()
     def on_model(model: str) -> list:
-        spec = library.spec(model)
-        return [
-            gr.update(**controls.sizes(spec, SHOWN, vector=True)),
-            spec.psi,
-            controls.noise_seed_of(spec),
-            *controls.labels_of(spec, len(labels)),
-            story(spec),
-            controls.gallery_of(spec),
-        ]
+        """The controls for another model; the seeds stay as they are."""
+        _, _, _, *rest = filled(controls.opened(library, Sample, TAB.id, {}, model, SHOWN))
+        return rest
+
+    def on_first(begun: bool, *values: Raw) -> tuple:
+        return (*([gr.skip()] * len(outputs) if begun else on_sample(*values)), True)
 
     inputs = [place, *parameters.values(), *labels]
     drawing = {"fn": on_sample, "inputs": inputs, "outputs": outputs, **controls.drawing("sample")}
-    sharing = {"fn": None, "inputs": query, "js": scripts.call("address.js", "share"), **controls.PRIVATE}
+    sharing = controls.sharing(query)
     start = [*parameters.values(), *labels, about, gallery]
-    starting = page.demo.load(on_load, outputs=start, show_progress="hidden", **controls.PRIVATE)
-    starting.then(**drawing)
+    begun = gr.State(False)
+    quietly = {"show_progress": "hidden", **controls.PRIVATE}
+    opening = tab.select(on_open, [begun, page.address, page.first], start, **quietly)
+    opening.then(on_first, [begun, *inputs], [*outputs, begun], **controls.drawing("sample")).then(**sharing)
     go.click(**drawing).then(**sharing)
     seed.submit(**drawing).then(**sharing)
     noise_seed.submit(**drawing).then(**sharing)
     dice.click(roll, outputs=seed, show_progress="hidden", **controls.PRIVATE).then(**drawing).then(**sharing)
-    model.input(
-        on_model,
-        model,
-        [size, psi, noise_seed, *labels, about, gallery],
-        show_progress="hidden",
-        **controls.PRIVATE,
-        trigger_mode="always_last",
-    ).then(**drawing).then(**sharing)
+    following = [psi, noise_seed, size, *labels, about, gallery]
+    model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
     # Every step of a drag sends a request, but only the last is drawn: the picture ends where the thumb does.
     for control in (count, size, psi, *labels):
         control.input(**drawing, show_progress="hidden").then(**sharing)
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))
     gallery.preview_open(None, js=scripts.call("view.js", "toResult", "#sample-gallery .preview"), **controls.PRIVATE)
-    quietly = {"show_progress": "hidden", **controls.PRIVATE}
     gallery.select(on_select, shown, [place, cleanup], **quietly)
     gallery.preview_close(lambda files: (None, on_place(files, None)), shown, [place, cleanup], **quietly)
 

@@ -22,8 +22,14 @@ PLAYER_HTML = """
 
 SPACES = [("lerp in W", "w"), ("slerp in Z", "z")]
 FORMATS = [("MP4", "mp4"), ("WebP", "webp"), ("PNG", "png")]
-BACKGROUNDS = [("white", "white"), ("paper", "#f4f1ea"), ("night", "#121115")]
+BACKGROUNDS = [("white", "#ffffff"), ("paper", "#f4f1ea"), ("night", "#121115")]
 SHOWN = 256  # pixels a side
+
+
+def backgrounds(chosen: str) -> list[tuple[str, str]]:
+    """The backgrounds to choose from, `chosen` among them."""
+    known = {value for _, value in BACKGROUNDS}
+    return BACKGROUNDS if chosen in known else [*BACKGROUNDS, (chosen, chosen)]
 
 
 def playable(drawn: Film) -> dict:
@@ -63,7 +69,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
             )
             with gr.Row(elem_classes="under"):
                 format = gr.Radio(FORMATS, value="mp4", label="File (WebP and PNG keep transparency)", min_width=280)
-                background = gr.Radio(BACKGROUNDS, value="white", label="Background of the MP4", min_width=200)
+                background = gr.Radio(BACKGROUNDS, value="#ffffff", label="Background of the MP4", min_width=200)
                 with gr.Column(min_width=140, elem_classes="buttons"):
                     file = gr.DownloadButton("Download", size="sm", elem_id="walk-file")
                     cleanup = outlet_button("Clean up this frame", "walk-cleanup")
@@ -91,49 +97,62 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     def on_walk(*values: Raw) -> tuple:
         drawn = film(library, Walk.checked(library, **controls.named(library, parameters, values)))
         player = playable(drawn)
-        return player, cached(drawn.file, drawn.name), (drawn.record, player["sheet"]["path"], player["size"])
+        walk = drawn.record, player["sheet"]["path"], player["size"]
+        return player, cached(drawn.file, drawn.name), walk, controls.address_of(TAB.id, drawn.record)
 
-    def on_first(begun: bool, name: Raw, now: Raw) -> list:
-        if begun or name == now or name not in library.names():
-            return [gr.skip()] * (5 + len(labels))
-        return [name, *on_model(name)]
+    def filled(record: Walk) -> list:
+        """What the controls show for a record."""
+        spec = library.spec(record.model)
+        spaces = SPACES if spec.num_ws else SPACES[1:]
+        return [
+            record.model,
+            ", ".join(map(str, record.seeds)),
+            record.frames,
+            gr.update(choices=spaces, value=record.space),
+            record.loop,
+            record.psi,
+            {**controls.noise_seed_of(spec), "value": record.noise_seed},
+            record.fps,
+            record.format,
+            gr.update(choices=backgrounds(record.background), value=record.background),
+            gr.update(**controls.sizes(spec, SHOWN) | {"value": str(record.size)}),
+            *controls.labels_of(spec, len(labels), record.labels),
+        ]
 
-    def on_open(begun: bool, *values: Raw) -> tuple:
+    @errors.in_the_page()
+    def on_open(begun: bool, address: dict[str, str], first: Raw) -> list:
+        """The first time that the tab is opened: what the address has, or else the model of the first tab."""
+        if begun:
+            return [gr.skip()] * len(inputs)
+        return filled(controls.opened(library, Walk, TAB.id, address, first, SHOWN))
+
+    def on_first(begun: bool, *values: Raw) -> tuple:
         return (*([gr.skip()] * len(outputs) if begun else on_walk(*values)), True)
 
     @errors.in_the_page()
-    def on_model(model: str) -> list[dict]:
-        spec = library.spec(model)
-        spaces = SPACES if spec.num_ws else SPACES[1:]
-        return [
-            gr.update(choices=spaces, value=spaces[0][1]),
-            gr.update(**controls.sizes(spec, SHOWN)),
-            spec.psi,
-            controls.noise_seed_of(spec),
-            *controls.labels_of(spec, len(labels)),
-        ]
+    def on_model(model: str) -> list:
+        """The controls for another model; seeds, frames and the file stay as they are."""
+        own = {"space", "psi", "noise_seed", "size"}
+        found = filled(controls.opened(library, Walk, TAB.id, {}, model, SHOWN))
+        pairs = zip([*parameters, *labels], found, strict=True)
+        return [value for name, value in pairs if not isinstance(name, str) or name in own]
 
     inputs = [*parameters.values(), *labels]
     walk, frame = gr.State(None), gr.Number(0, visible=False)  # the record with its sheet; the frame that is sent
-    outputs = [player, file, walk]
+    query = gr.Textbox(visible=False)
+    outputs = [player, file, walk, query]
     drawing = {"fn": on_walk, "inputs": inputs, "outputs": outputs, **controls.drawing("interpolate")}
-    go.click(**drawing)
+    sharing = controls.sharing(query)
     begun = gr.State(False)
-    following = {"show_progress": "hidden", **controls.PRIVATE, "preprocess": False}
-    tab.select(on_first, [begun, page.first, model], [model, space, size, psi, noise_seed, *labels], **following).then(
-        on_open, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")
-    )
-    seeds.submit(**drawing)
-    model.input(
-        on_model,
-        model,
-        [space, size, psi, noise_seed, *labels],
-        show_progress="hidden",
-        **controls.PRIVATE,
-        trigger_mode="always_last",
-    ).then(**drawing)
+    quietly = {"show_progress": "hidden", **controls.PRIVATE}
+    opening = tab.select(on_open, [begun, page.address, page.first], inputs, **quietly)
+    opening.then(on_first, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")).then(**sharing)
+    go.click(**drawing).then(**sharing)
+    seeds.submit(**drawing).then(**sharing)
+    following = [space, psi, noise_seed, size, *labels]
+    model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
     for control in (size, space, loop, format, background):
-        control.input(**drawing)
+        control.input(**drawing).then(**sharing)
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))
 

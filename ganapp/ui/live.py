@@ -1,0 +1,97 @@
+"""What the page's own scripts ask for while a visitor plays: pictures at once, past Gradio's queue.
+
+Gradio's calls cost tens of milliseconds each. These are plain requests, answered in one thread with a fair turn for
+each visitor (see `FairTurns`), and every value is checked as in any other call.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ganapp.draw.explore import Explore, image, painted, picture
+from ganapp.draw.render import OWN, SVG, paints
+from ganapp.pictures.packed import framed, pack_planes
+from ganapp.serve.library import Library
+from ganapp.ui.fair import FairTurns, QueueFull, Superseded
+
+MOST_BODY = 20_000  # bytes of a wish
+MOST_LIVE = 512  # pixels a side of a picture that is sent as pixels
+MEDIA = {"png": "image/png", SVG: "image/svg+xml"}
+BUSY = "The queue is full: too many are drawing; try again in a moment."
+
+
+def routes(library: Library) -> list[Route]:
+    """The requests: `live` answers what a browser draws itself, `picture` a file."""
+    turns = FairTurns()
+
+    async def live(request: Request) -> Response:
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=499)
+        return await answered(turns, request, lambda: wished(library, body))
+
+    async def file(request: Request) -> Response:
+        query = dict(request.query_params)
+        query.pop("tab", None)
+        return await answered(turns, request, lambda: as_file(library, query))
+
+    return [
+        Route("/live/explore", live, methods=["POST"]),
+        Route("/live/explore/file", file, methods=["GET"]),
+    ]
+
+
+async def answered(turns: FairTurns, request: Request, work: Callable[[], Response]) -> Response:
+    """What the work makes when it is this visitor's turn, or a sentence that says why it does not."""
+    host = request.client.host if request.client else ""
+    visitor = host, request.headers.get("x-visitor", "")[:40]
+    doing: Awaitable[Response] = turns.do(visitor, work)
+    try:
+        return await doing
+    except QueueFull:
+        return PlainTextResponse(BUSY, 503)
+    except Superseded:
+        return Response(status_code=409)
+    except ValueError as error:  # BundleError is one
+        return PlainTextResponse(str(error), 422)
+
+
+def wished(library: Library, body: bytes) -> Response:
+    """What a browser needs to draw one picture, see `pack_planes`; or its pixels, where the model has no planes or the
+    wish asks for `pixels`."""
+    if len(body) > MOST_BODY:
+        raise ValueError(f"a wish has at most {MOST_BODY:,} bytes")
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("a wish must be JSON") from None
+    if not isinstance(values, dict):
+        raise ValueError("a wish must be a JSON object")
+    pixels = values.pop("pixels", False)
+    record = Explore.checked(library, **values)
+    spec = library.spec(record.model)
+    if paints(spec) and not pixels:
+        facts = {"supersample": spec.supersample, "plane_scale": spec.plane_scale}
+        data = pack_planes(*painted(library, record), spec.overlays, **facts)
+    else:
+        if record.size == SVG or (record.size != OWN and int(record.size) > MOST_LIVE):
+            raise ValueError(f"size must be at most {MOST_LIVE} pixels a side here")
+        drawn = image(library, record)
+        header = {"kind": "pixels", "side": drawn.shape[0], "channels": drawn.shape[2]}
+        data = framed({**header, "pixel_art": spec.pixel_size > 1}, drawn)
+    return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+
+
+def as_file(library: Library, query: dict[str, str]) -> Response:
+    """The picture as a file to keep, PNG or SVG, with its record."""
+    made = picture(library, Explore.checked(library, **query))
+    media = MEDIA[made.name.rsplit(".", 1)[-1]]
+    name = made.name if made.name.isascii() else f"explore.{made.name.rsplit('.', 1)[-1]}"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    if media == MEDIA[SVG]:
+        headers["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    return Response(made.data, media_type=media, headers=headers)

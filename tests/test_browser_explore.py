@@ -1,0 +1,225 @@
+"""The Explore tab in a headless Chromium: what is drawn there is what Python draws."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, urlsplit
+
+import numpy as np
+import pytest
+from conftest import Server
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from test_browser import CHROMIUM, Visit, browser, field, visited  # noqa: F401
+
+from ganapp.draw.explore import Explore, image, painted
+from ganapp.draw.records import RECORD_KEY
+from ganapp.pictures.load import load_image
+from ganapp.pictures.planes import draw_planes
+from ganapp.serve.library import Library
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
+
+DRAW_JS = """
+async ([record, size, fine, software]) => {
+    const { painter } = await import(new URL("web/painter.js", location.href));
+    const { server } = await import(new URL("web/engine.js", location.href));
+    const holder = document.createElement("div");
+    const brush = painter(holder, { software });
+    const frame = await server.draw(record);
+    brush.draw(frame, size, fine);
+    return [brush.canvas().toDataURL("image/png"), !!brush.canvas().getContext("webgl2")];
+}
+"""
+DRAG_JS = """
+async ([from, to, steps]) => {
+    const pad = document.querySelector(".pad");
+    const box = pad.getBoundingClientRect();
+    const send = (type, [x, y]) => pad.dispatchEvent(new PointerEvent(type, {
+        clientX: box.left + x * box.width, clientY: box.top + y * box.height, pointerId: 1, bubbles: true,
+    }));
+    pad.setPointerCapture = () => {};
+    send("pointerdown", from);
+    for (let i = 1; i <= steps; i++) {
+        send("pointermove", [0, 1].map((axis) => from[axis] + ((to[axis] - from[axis]) * i) / steps));
+        await new Promise(requestAnimationFrame);
+    }
+    send("pointerup", to);
+}
+"""
+
+
+@pytest.fixture
+def playing(browser: Browser, painting_server: Server) -> Iterator[Visit]:  # noqa: F811
+    with visited(browser, painting_server) as visit:
+        yield visit
+
+
+@contextmanager
+def still(page: Page) -> Iterator[None]:
+    """Waits until a new still picture is drawn after what is done inside."""
+    view = page.locator("#explore .view")
+    before = int(view.get_attribute("data-drawn") or 0)
+    yield
+    page.wait_for_function(
+        "before => { const v = document.querySelector('#explore .view'); "
+        "return v.dataset.drawn > before && v.dataset.fine === 'true'; }",
+        arg=before,
+    )
+
+
+def opened(visit: Visit, query: str = "") -> Page:
+    visit.page.goto(visit.url + query)
+    expect(visit.page.locator("#explore .view[data-fine=true]")).to_be_visible()
+    visit.page.wait_for_url(re.compile("tab=explore"))
+    return visit.page
+
+
+def record_of(page: Page, library: Library) -> Explore:
+    record, problems = Explore.from_query(library, dict(parse_qsl(urlsplit(page.url).query)))
+    assert not problems
+    return record
+
+
+def canvas(page: Page) -> np.ndarray:
+    url = page.locator("#explore .view canvas:not([hidden])").evaluate("c => c.toDataURL('image/png')")
+    return load_image(base64.b64decode(url.split(",")[1]))
+
+
+def off(drawn: np.ndarray, wanted: np.ndarray) -> float:
+    """How far two pictures are apart in the mean, in grey levels, over black."""
+    one, other = (x[..., :3] * (x[..., 3:] / 255.0) for x in (drawn, wanted))
+    return float(np.abs(one - other).mean())
+
+
+@pytest.mark.parametrize("software", [False, True])
+@pytest.mark.parametrize("size", [16, 40, 128, 300])
+def test_a_browser_draws_planes_as_python_does(playing: Visit, painting: Library, software: bool, size: int):
+    page = opened(playing)
+    record = {"seeds": [5, 6, 7, 8], "x": 0.3, "y": 0.6}
+    url, webgl = page.evaluate(DRAW_JS, [record, size, True, software])
+    assert webgl is not software
+    wanted = draw_planes(*painted(painting, Explore.checked(painting, **record)), size)
+    assert off(load_image(base64.b64decode(url.split(",")[1])), wanted) < 0.5
+
+
+def test_the_last_picture_of_a_fast_drag_is_that_of_where_the_finger_stopped(playing: Visit, painting: Library):
+    page = opened(playing)
+    with still(page):
+        page.evaluate(DRAG_JS, [[0.1, 0.1], [0.7, 0.4], 40])
+    page.wait_for_url(re.compile(r"x=0\.7&y=0\.4"))
+    drawn = canvas(page)
+    wanted = draw_planes(*painted(painting, record_of(page, painting)), drawn.shape[0])
+    assert off(drawn, wanted) < 0.5
+    other = draw_planes(*painted(painting, Explore.checked(painting, x=0.66, y=0.38)), drawn.shape[0])
+    assert off(drawn, wanted) < off(drawn, other)
+
+
+def test_arrow_keys_move_the_point_and_the_address_restores_it(playing: Visit, painting: Library):
+    page = opened(playing, "?tab=explore&seeds=9,8,7,6&x=0.5&y=0.5")
+    page.locator(".pad").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    page.wait_for_url(re.compile(r"x=0\.44&y=0\.52"))
+    expect(page.locator(".pad")).to_have_attribute("aria-valuetext", "44 % across, 52 % down")
+    before, record = canvas(page), record_of(page, painting)
+    assert record.seeds == (9, 8, 7, 6)
+    page.reload()
+    opened(playing, "?" + urlsplit(page.url).query)
+    page.wait_for_function("document.querySelector('.explore .seeds').value === '9, 8, 7, 6'")
+    page.wait_for_timeout(500)
+    assert record_of(page, painting) == record
+    assert np.array_equal(canvas(page), before)
+
+
+def test_other_corners_are_a_step_that_back_undoes(playing: Visit, painting: Library):
+    page = opened(playing)
+    seeds = page.locator(".explore .seeds")
+    expect(seeds).to_have_value("1, 2, 3, 4")
+    with still(page):
+        page.locator(".explore .others").click()
+    expect(seeds).not_to_have_value("1, 2, 3, 4")
+    page.wait_for_url(lambda url: "seeds=1%2C2%2C3%2C4" not in url)
+    with still(page):
+        page.go_back()
+    expect(seeds).to_have_value("1, 2, 3, 4")
+    seeds.fill("1, 2, x")
+    seeds.press("Enter")
+    expect(page.locator(".explore .said")).to_contain_text("Corners are four whole numbers")
+
+
+def test_directions_move_the_picture_and_a_double_click_sets_one_back(playing: Visit, painting: Library):
+    page = opened(playing)
+    dial = page.get_by_label("hat: on – off")
+    before = canvas(page)
+    with still(page):
+        dial.fill("1.5")
+    page.wait_for_url(re.compile("moves="))
+    assert record_of(page, painting).moves == {"hat: on – off": 1.5}
+    assert off(canvas(page), before) > 1
+    with still(page):
+        dial.dblclick()
+    page.wait_for_url(lambda url: "moves=" not in url)
+    assert off(canvas(page), before) < 0.5
+
+
+def test_attributes_and_truncation_are_drawn_at_once(playing: Visit, painting: Library):
+    page = opened(playing)
+    with still(page):
+        field(page, "Hat").click()
+        page.get_by_role("option", name="off").click()
+    page.wait_for_url(re.compile("labels=.*off"))
+    with still(page):
+        field(page, "number input for Truncation ψ").fill("0.3")
+        page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("psi=0.3"))
+    drawn = canvas(page)
+    wanted = draw_planes(*painted(painting, record_of(page, painting)), drawn.shape[0])
+    assert off(drawn, wanted) < 0.5
+
+
+def test_the_file_is_the_picture_with_its_record(playing: Visit, painting: Library):
+    page = opened(playing, "?tab=explore&x=0.8&y=0.3")
+    page.locator(".explore .size").select_option("512")
+    with page.expect_download() as download:
+        page.locator(".explore .file").click()
+    data = download.value.path().read_bytes()
+    with Image.open(io.BytesIO(data)) as file:
+        record = json.loads(file.text[RECORD_KEY])
+    assert record.pop("kind") == "explore" and record["size"] == 512 and record["x"] == 0.8
+    assert np.array_equal(load_image(data), image(painting, Explore.checked(painting, **record)))
+
+
+def test_the_picture_goes_to_be_cleaned_up(playing: Visit):
+    page = opened(playing)
+    page.locator("#explore-cleanup").click()
+    expect(page.locator("#cleanup-in img")).to_have_attribute("src", re.compile("painted-explore"))
+
+
+@pytest.mark.parametrize("model", ["faces", "plain"])
+def test_a_model_without_planes_is_shown_by_its_pixels(browser: Browser, server: Server, library: Library, model: str):  # noqa: F811
+    with visited(browser, server) as visit:
+        page = opened(visit, f"?tab=explore&model={model}&x=1&y=0")
+        page.wait_for_url(re.compile(f"model={model}"))
+        with still(page):
+            page.evaluate(DRAG_JS, [[0.5, 0.5], [0, 0], 5])
+        drawn = canvas(page)
+        size = "own" if model == "faces" else 512
+        wanted = image(library, Explore.checked(library, model=model, x=0, y=0, size=size))
+        if wanted.shape[2] == 3:
+            wanted = np.dstack([wanted, np.full(wanted.shape[:2], 255, np.uint8)])
+        assert drawn.shape == wanted.shape and off(drawn, wanted) < 1
+
+
+def test_another_model_takes_its_own_directions_and_attributes(browser: Browser, server: Server):  # noqa: F811
+    with visited(browser, server) as visit:
+        page = opened(visit)
+        field(page, "Model").click()
+        page.get_by_role("option", name="plain").click()
+        page.wait_for_url(re.compile("model=plain"))
+        expect(field(page, "Hat")).to_be_visible()
+        visit.tab("Sample")
+        expect(page.locator("#sample-gallery img").first).to_have_attribute("src", re.compile("plain-seed0"))
