@@ -223,3 +223,50 @@ def test_another_model_takes_its_own_directions_and_attributes(browser: Browser,
         expect(field(page, "Hat")).to_be_visible()
         visit.tab("Sample")
         expect(page.locator("#sample-gallery img").first).to_have_attribute("src", re.compile("plain-seed0"))
+
+
+STAGED = re.compile("on-stage")
+
+
+def test_on_the_stage_keys_play_the_picture(playing: Visit):
+    page = opened(playing)
+    root, seeds = page.locator(".explore"), page.locator(".explore .seeds")
+    page.keyboard.press("f")
+    expect(root).to_have_class(STAGED)
+    expect(page.locator(".explore .desk")).not_to_be_visible()
+    expect(page.locator(".explore .caption")).to_have_text("painted")
+    with still(page):
+        page.keyboard.press("ArrowRight")
+    expect(seeds).to_have_value("2, 2, 3, 4")
+    page.keyboard.press("Space")
+    expect(seeds).not_to_have_value("2, 2, 3, 4")
+    page.keyboard.press("p")
+    expect(page.locator(".explore .caption")).to_contain_text("→")
+    before = page.locator("#explore .view").get_attribute("data-at")
+    expect(page.locator("#explore .view")).not_to_have_attribute("data-at", before)
+    page.keyboard.press("Escape")
+    expect(root).not_to_have_class(STAGED)
+    expect(page.locator(".explore .play")).to_have_text("Play")
+
+
+def test_a_letter_that_is_typed_is_no_key_of_the_stage(playing: Visit):
+    page = opened(playing)
+    page.locator(".explore .seeds").focus()
+    page.keyboard.press("f")
+    expect(page.locator(".explore")).not_to_have_class(STAGED)
+    visit_other = page.get_by_role("tab", name="Sample")
+    visit_other.click()
+    expect(page.locator("#sample-gallery img").first).to_be_visible()
+    page.locator("body").press("f")
+    expect(page.locator(".explore")).not_to_have_class(STAGED)
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_stage_that_nobody_touches_goes_on_by_itself_but_never_against_a_wish(playing: Visit, motion: str):
+    playing.page.emulate_media(reduced_motion=motion)
+    page = opened(playing)
+    page.keyboard.press("f")
+    page.evaluate("const real = performance.now.bind(performance); performance.now = () => real() + 61000")
+    page.wait_for_timeout(2500)
+    playing_now = "→" in page.locator(".explore .caption").inner_text()
+    assert playing_now is (motion == "no-preference")

@@ -3,6 +3,7 @@
 import { queryOf, server } from "./engine.js";
 import { painter, small } from "./painter.js";
 import { go, onBack, share } from "./address.js";
+import { stage } from "./stage.js";
 import { wishes } from "./wishes.js";
 
 const MAP = 5; // small pictures along a side of the pad
@@ -31,7 +32,11 @@ const clamp = (value) => Math.min(1, Math.max(0, value));
 const rounded = (value) => Math.round(value * 1000) / 1000;
 
 const TEMPLATE = `
-<div class="view" role="img" aria-label="The picture at the point of the pad"><p class="said" role="alert" hidden></p></div>
+<div class="view" tabindex="-1" role="group" aria-label="The picture at the point of the pad">
+  <p class="said" role="alert" hidden></p>
+  <p class="caption" aria-hidden="true"></p>
+  <button type="button" class="off-air">Back <kbd>Esc</kbd></button>
+</div>
 <div class="desk">
   <div class="plane">
   <div class="pad" role="slider" tabindex="0" aria-label="Where between the four corners" aria-valuemin="0" aria-valuemax="100">
@@ -42,11 +47,15 @@ const TEMPLATE = `
     <label class="field">Corners <input class="seeds" inputmode="numeric" autocomplete="off" spellcheck="false"></label>
     <button type="button" class="others">Four others</button>
   </div>
+  <div class="actions">
+    <button type="button" class="play" aria-pressed="false">Play</button>
+    <button type="button" class="on-air" title="Space: four others, P: play, arrows: other seeds, Esc: back">Stage <kbd>F</kbd></button>
+    <button type="button" class="copy">Copy link</button>
+  </div>
   <div class="directions"></div>
   <div class="actions">
     <label class="field">File <select class="size"></select></label>
     <a class="button file" download>Download</a>
-    <button type="button" class="link">Copy link</button>
   </div>
 </div>`;
 
@@ -68,6 +77,8 @@ export const explore = ({ element, props, watch }) => {
   let frame = null; // what is shown
   let cost = 0; // milliseconds to draw a picture, lately
   let scale = 1; // of the size while it moves
+  let dragging = false;
+  const moving = () => dragging || playing.moving();
 
   const pixels = () => Math.min(MOST, Math.max(64, Math.round(view.clientWidth * (window.devicePixelRatio || 1))));
 
@@ -100,19 +111,19 @@ export const explore = ({ element, props, watch }) => {
       due = true;
       requestAnimationFrame(() => {
         due = false;
-        draw(!dragging && !live.busy());
+        draw(!moving() && !live.busy());
       });
     },
     (error) => say(error.message),
   );
 
-  const wanted = () => (facts.paints ? record : { ...record, size: dragging || facts.pixel_art ? "own" : "512" });
+  const wanted = () => (facts.paints ? record : { ...record, size: moving() || facts.pixel_art ? "own" : "512" });
   const wish = () => live.wish(wanted());
 
   // The address and the file follow once nothing moves.
   const settle = async (push = false) => {
     await live.rest();
-    if (dragging) return;
+    if (moving()) return;
     if (!facts.paints && !facts.pixel_art) frame = (await engine.draw(wanted())) ?? frame;
     draw(true);
     (push ? go : share)(`tab=explore&${queryOf(record)}`);
@@ -138,7 +149,6 @@ export const explore = ({ element, props, watch }) => {
     place();
     wish();
   };
-  let dragging = false;
   const at = (event) => {
     const box = pad.getBoundingClientRect();
     moveTo((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
@@ -284,8 +294,8 @@ export const explore = ({ element, props, watch }) => {
     find(".size").value = options.some(([value]) => String(value) === before) ? before : facts.paints ? "1024" : "own";
   };
   find(".size").addEventListener("change", follow);
-  find(".link").addEventListener("click", async () => {
-    const button = find(".link");
+  find(".copy").addEventListener("click", async () => {
+    const button = find(".copy");
     try {
       await navigator.clipboard.writeText(location.href);
       button.textContent = "Copied";
@@ -340,7 +350,32 @@ export const explore = ({ element, props, watch }) => {
     change({});
     return true;
   });
-  new ResizeObserver(() => frame && !dragging && draw(true)).observe(view);
+  const nearest = () => record.seeds[Math.round(record.x) + 2 * Math.round(record.y)];
+  const playing = stage({
+    root,
+    nearest,
+    roll,
+    name: () => record.model,
+    seeds: () => record.seeds,
+    settle: () => settle(true).then(chart),
+    others: () => change({ seeds: [roll(), roll(), roll(), roll()] }, true),
+    place(values) {
+      record = { ...record, ...values };
+      label();
+      place();
+      wish();
+    },
+    // The picture of the next seed, or of the one before, whole.
+    step(by) {
+      const seed = Math.min(Math.max(nearest() + by, 0), HIGHEST_SEED);
+      change({ seeds: [seed, ...record.seeds.slice(1)], x: 0, y: 0 });
+    },
+    nudge(x, y) {
+      moveTo(record.x + 5 * STEP * x, record.y + 5 * STEP * y);
+      settle();
+    },
+  });
+  new ResizeObserver(() => frame && draw(!moving())).observe(view);
   watch("value", load);
   load();
 };
