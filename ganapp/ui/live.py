@@ -16,15 +16,18 @@ from ganapp.draw.render import OWN, SVG, paints
 from ganapp.pictures.packed import framed, pack_planes
 from ganapp.serve.library import Library
 from ganapp.ui.fair import FairTurns, QueueFull, Superseded
+from ganapp.ui.preview import PATH as PREVIEW
+from ganapp.ui.preview import picture as picture_of_link
 
 MOST_BODY = 20_000  # bytes of a wish
 MOST_LIVE = 512  # pixels a side of a picture that is sent as pixels
 MEDIA = {"png": "image/png", SVG: "image/svg+xml"}
+KEPT = {"cache-control": "public, max-age=86400"}
 BUSY = "The queue is full: too many are drawing; try again in a moment."
 
 
 def routes(library: Library) -> list[Route]:
-    """The requests: `live` answers what a browser draws itself, `picture` a file."""
+    """The requests: for what a browser draws itself, for a file of it, and for the picture that a link shows."""
     turns = FairTurns()
 
     async def live(request: Request) -> Response:
@@ -39,7 +42,14 @@ def routes(library: Library) -> list[Route]:
         query.pop("tab", None)
         return await answered(turns, request, lambda: as_file(library, query))
 
+    async def preview(request: Request) -> Response:
+        query = dict(request.query_params)
+        return await answered(
+            turns, request, lambda: Response(picture_of_link(library, query), media_type=MEDIA["png"], headers=KEPT)
+        )
+
     return [
+        Route(PREVIEW, preview, methods=["GET"]),
         Route("/live/explore", live, methods=["POST"]),
         Route("/live/explore/file", file, methods=["GET"]),
     ]

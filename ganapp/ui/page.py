@@ -11,6 +11,7 @@ from ganapp.ui import api, controls, live, scripts
 from ganapp.ui.cleaner import Cleaner
 from ganapp.ui.files import MAX_UPLOAD_MB
 from ganapp.ui.gate import ANY, Gate
+from ganapp.ui.preview import Preview
 from ganapp.ui.room import Room
 from ganapp.ui.tab import Page
 from ganapp.ui.tabs import TABS
@@ -63,9 +64,10 @@ def launch_options(library: Library, hosts: Collection[str] = (ANY,), room: Room
     return {
         "theme": theme(),
         "css_paths": [scripts.STYLE],
+        "favicon_path": str(scripts.ICON),
         "app_kwargs": {
             "routes": [*scripts.routes(), *live.routes(library)],
-            "middleware": [Middleware(Gate, hosts=hosts, room=room)],
+            "middleware": [Middleware(Gate, hosts=hosts, room=room), Middleware(Preview, library=library)],
         },
         "state_session_capacity": SESSIONS,
         "show_error": True,

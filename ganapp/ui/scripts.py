@@ -9,7 +9,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 WEB = Path(__file__).with_name("web")
-STYLE = WEB / "style.css"
+STYLE, ICON = WEB / "style.css", WEB / "favicon.svg"
 
 # Beside the page, wherever that is: under a path of a proxy, or in a frame on another site.
 MODULE = 'import(new URL("web/{}", location.origin + location.pathname.replace(/\\/?$/, "/")))'
