@@ -48,6 +48,8 @@ class BenchArgs:
     """Folder of the models to time."""
     rounds: int = 7
     """Times each pair is measured, in turn; the table gives the median ratio and the range."""
+    ui: bool = False
+    """Measure the page in a headless Chromium in place of that; it needs playwright."""
 
 
 def run(prog: str, args: list[str]) -> None:
@@ -57,6 +59,11 @@ def run(prog: str, args: list[str]) -> None:
         raise ValueError("--rounds must be at least 1")
     if not (ROOT / "app.py").is_file():
         raise ValueError("bench needs app.py, which the installed package has not: run it in a clone of the repository")
+    if given.ui:
+        from export import bench_ui  # playwright is needed for that alone
+
+        bench_ui.run(given.weights, given.rounds)
+        return
     library = Library(given.weights)
     print("| what | against | ratio, median (range) |\n| --- | --- | --- |")
     for name in library.names():

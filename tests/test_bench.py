@@ -1,13 +1,16 @@
 """The benchmark's arithmetic, and that it measures the network it says."""
 
+import re
 from pathlib import Path
 
 import pytest
+from test_browser import CHROMIUM
 
-from export import bench
+from export import bench, bench_ui
 from export.bench import row, same_network
 from export.bundle import export_bundle, load_trained, make_spec
 from ganapp.contract import CHECKPOINT
+from ganapp.serve.library import Library
 from ganapp.serve.session import SESSION_THREADS
 
 
@@ -49,3 +52,17 @@ def test_the_installed_package_says_where_to_run_it(monkeypatch: pytest.MonkeyPa
 def test_rounds_that_do_not_pair_up_are_an_error():
     with pytest.raises(ValueError):
         row("a", "b", [1.0, 2.0], [1.0])
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_the_page_is_measured_beside_a_plain_one(
+    painting: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr(bench_ui, "SECONDS", 1)
+    monkeypatch.setattr(bench_ui, "STEPS", 3)
+    bench_ui.run(painting.weights_dir, 1)
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert len(rows) == 5
+    shown = [float(re.search(r"\((\d+)\)", cell)[1]) for cell in rows[0][1:3]]
+    assert min(shown) > 0 and all(float(line[3].split()[0]) > 0 for line in rows)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
@@ -15,10 +16,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from test_browser import CHROMIUM, Visit, browser, field, visited  # noqa: F401
 
-from ganapp.draw.explore import Explore, image, painted
+from ganapp.draw.explore import Explore, image, painted, picture
+from ganapp.draw.mix import Mix, grid
 from ganapp.draw.records import RECORD_KEY
+from ganapp.draw.sample import Sample, pictures
 from ganapp.pictures.load import load_image
 from ganapp.pictures.planes import draw_planes
+from ganapp.pictures.png import encode_png
 from ganapp.serve.library import Library
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
@@ -270,3 +274,59 @@ def test_a_stage_that_nobody_touches_goes_on_by_itself_but_never_against_a_wish(
     page.wait_for_timeout(2500)
     playing_now = "→" in page.locator(".explore .caption").inner_text()
     assert playing_now is (motion == "no-preference")
+
+
+DROP_JS = """
+async ([data, name, type, where]) => {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], name, { type }));
+    const target = document.querySelector(where);
+    for (const kind of ["dragover", "drop"])
+        target.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+}
+"""
+
+
+def drop(page: Page, data: bytes, name: str, kind: str = "image/png") -> None:
+    page.evaluate(DROP_JS, [base64.b64encode(data).decode(), name, kind, "body"])
+
+
+@pytest.mark.parametrize("size", ["own", "svg"])
+def test_a_picture_of_ours_that_is_dropped_opens_as_it_was_made(playing: Visit, painting: Library, size: str):
+    values = {"seeds": [9, 8, 7, 6], "x": 0.625, "y": 0.25, "psi": 0.5, "labels": {"hat": "on"}, "size": size}
+    record = Explore.checked(painting, moves={"shape 1": -1.5}, **values)
+    made = picture(painting, record)
+    page = opened(playing)
+    with page.expect_navigation():
+        drop(page, made.data, made.name, "image/svg+xml" if size == "svg" else "image/png")
+    expect(page.locator(".explore .seeds")).to_have_value("9, 8, 7, 6")
+    expect(page.locator("#explore .view")).to_have_attribute("data-at", "0.625 0.25")
+    page.wait_for_timeout(500)
+    assert replace(record_of(page, painting), size=record.size) == record
+    expect(field(page, "Hat")).to_have_value("on")
+    again = picture(painting, record_of(page, painting)).data if size == "own" else made.data
+    assert again == made.data
+
+
+def test_samples_and_grids_that_are_dropped_open_their_tabs(browser: Browser, server: Server, library: Library):  # noqa: F811
+    with visited(browser, server) as visit:
+        page = opened(visit)
+        [sample] = pictures(library, Sample.checked(library, model="faces", seed=41, count=1))
+        with page.expect_navigation():
+            drop(page, sample.data, sample.name)
+        expect(page.locator("#sample-gallery .caption-label")).to_have_text(["seed 41"])
+        record = Mix.checked(library, source_seeds=[4, 5], destination_seeds=[6], layers="1,3")
+        with page.expect_navigation():
+            drop(page, grid(library, record).picture().data, "grid.png")
+        expect(page.locator("#mix-grid img")).to_be_visible()
+        page.wait_for_url(re.compile("tab=mix.*layers=1%2C3"))
+        expect(field(page, "Source seeds")).to_have_value("4, 5")
+
+
+def test_any_other_picture_that_is_dropped_is_cleaned_up(browser: Browser, server: Server):  # noqa: F811
+    with visited(browser, server) as visit:
+        page = opened(visit)
+        drop(page, encode_png(np.full((20, 30, 3), (200, 30, 30), np.uint8)), "mine.png")
+        expect(page.locator("#cleanup-in img")).to_have_attribute("src", re.compile("mine"))
+        expect(page.locator("#cleanup-sizes")).to_contain_text("30 × 20")

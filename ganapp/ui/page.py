@@ -31,7 +31,7 @@ QUEUE = 64  # waiting requests; more are turned away at once and not kept for mi
 def build_page(library: Library) -> gr.Blocks:
     """The page over the models of `library`, ready to launch with `launch_options`."""
     with gr.Blocks(title="ganapp", analytics_enabled=False, fill_width=True) as demo:
-        gr.HTML(HEADER)
+        gr.HTML(HEADER, js_on_load=scripts.attach("entrance.js", "entrance"))
         cleaner = Cleaner(library)
         address = gr.State({})
         with gr.Tabs() as tabs:
