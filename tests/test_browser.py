@@ -458,9 +458,8 @@ def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: S
     page.locator("#sample-go").click()
     expect(page.locator(".toast-body")).to_contain_text("seed must be a whole number from 0 to")
     field(page, "Seed", exact=True).fill("7")
-    field(page, "number input for Truncation ψ").fill("5")
-    page.keyboard.press("Enter")
-    expect(page.locator(".toast-body")).to_contain_text("psi must be a number from -2 to 2, not 5")
+    page.locator("#sample-go").click()
+    page.wait_for_url(re.compile("seed=7&"))
     visit.tab("Style mixing")
     page.get_by_label("Source seeds").fill("<img src=x onerror=alert(1)>")
     page.locator("#mix-go").click()
@@ -468,6 +467,28 @@ def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: S
     expect(toast).to_contain_text("<img")
     assert toast.locator("img[src=x]").count() == 0
     assert "Traceback" not in server.log.read_text()[printed:]
+
+
+def test_a_number_that_is_being_typed_is_waited_for_and_box_and_address_agree(visit: Visit):
+    page = visit.open()
+    box = field(page, "number input for Truncation ψ")
+    for typed in ("", "-", "-0", "-0.5"):
+        box.fill("")
+        box.press_sequentially(typed)
+    page.wait_for_url(re.compile("psi=-0.5"))
+    count = field(page, "number input for Count")
+    count.fill("1000")
+    count.press("Tab")
+    page.wait_for_url(re.compile("count=64"))
+    expect(count).to_have_value("64")
+    expect(page.locator("#sample-gallery .caption-label")).to_have_count(64)
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
+def test_a_single_picture_is_large(visit: Visit):
+    page = visit.open("?count=1&size=256")
+    expect(page.locator("#sample-gallery .caption-label")).to_have_count(1)
+    assert page.locator("#sample-gallery .thumbnail-item img").bounding_box()["width"] > 500
 
 
 def test_the_page_fits_a_phone(visit: Visit):

@@ -20,7 +20,7 @@ from ganapp.ui import controls
 from ganapp.ui.cleaner import Cleaned, Cleaner, upload
 from ganapp.ui.files import file_record
 from ganapp.ui.tab import Page
-from ganapp.ui.tabs.cleanup import LABELS, MADE, SIZES, build, checked, methods, shown_path, story
+from ganapp.ui.tabs.cleanup import LABELS, MADE, SIZES, build, checked, largest, methods, shown_path, story
 
 DEFAULTS = {
     "scale": "4", "size": "631", "method": "auto", "denoise": 1, "flat": 0, "colours": 0, "palette": "", "corners": 0
@@ -142,6 +142,13 @@ def test_a_call_takes_its_moment_without_awaiting_anything(library: Library):
     for name in ("on_cleanup", "on_change", "on_opened"):
         assert "performance.now()" in events[name].js
         assert "import(" not in events[name].js and "async" not in events[name].js
+
+
+def test_a_scale_that_goes_too_far_gives_the_largest_size_that_is_allowed():
+    asked = Cleanup(scale=4)
+    assert largest(asked, (1200, 300)).size == "4096" and largest(asked, (300, 1200)).size == "4096"
+    assert largest(asked, (1024, 300)) is asked and largest(asked, None) is asked
+    assert largest(Cleanup(scale=4, size="9000"), (1200, 300)).size == "9000"  # is refused
 
 
 def test_opening_the_tab_sets_a_sample_and_nothing_that_is_made_of_it(library: Library):

@@ -1,8 +1,9 @@
 """The controls that several tabs share, and how they follow the chosen model."""
 
+import functools
 import html
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components import Component
@@ -29,8 +30,9 @@ def drawing(tab: str) -> dict:
     What is asked for while an event is pending is drawn after it, the last of it once ("always_last"); else the page
     would leave it out, and show a picture beside values that are not its own.
     Values come as the browser sends them: the records check them all, in better words than the components do.
+    What is shown stays until the new picture is there.
     """
-    lane = {"concurrency_id": tab, "concurrency_limit": 1}
+    lane = {"concurrency_id": tab, "concurrency_limit": 1, "show_progress": "minimal"}
     return {**PRIVATE, **lane, "trigger_mode": "always_last", "preprocess": False}
 
 
@@ -62,12 +64,36 @@ def model(library: Library, names: Sequence[str] | None = None, render: bool = T
     return gr.Dropdown(list(names), value=names[0] if names else None, label="Model", filterable=False, render=render)
 
 
+class Unfinished(Exception):
+    """A number is being typed: a box is empty, or has no more than a sign."""
+
+
+def when_finished(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler of an event, which changes nothing while a number is being typed."""
+
+    @functools.wraps(handler)
+    def handle(*values: Any) -> Any:
+        try:
+            return handler(*values)
+        except Unfinished:
+            return gr.skip()
+
+    return handle
+
+
 def named(library: Library, parameters: Mapping[str, Component], values: Sequence[Raw]) -> dict[str, Raw]:
     """The values of these parameters' controls by name, with the values of the dropdowns after them as labels.
 
-    Raises as Library.spec for an unknown model.
+    Sliders' numbers lie within their ends, where the page brings them too once they are typed. Raises Unfinished for
+    one that is being typed, and as Library.spec for an unknown model.
     """
     found = dict(zip(parameters, values, strict=False))
+    for name, control in parameters.items():
+        if isinstance(control, gr.Slider):
+            if found[name] is None:
+                raise Unfinished
+            if isinstance(found[name], int | float):
+                found[name] = min(max(found[name], control.minimum), control.maximum)
     return {**found, "labels": chosen(library, found["model"], values[len(parameters) :])}
 
 

@@ -3,7 +3,7 @@
 import html
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr
@@ -17,7 +17,7 @@ from ganapp.pictures.finish import copy_alpha
 from ganapp.pictures.png import encode_png
 from ganapp.serve.library import Library
 from ganapp.ui import controls, errors, scripts
-from ganapp.ui.cleaner import Cleaned, Cleaner, Upload, upload
+from ganapp.ui.cleaner import MAX_SIDE, Cleaned, Cleaner, Upload, upload
 from ganapp.ui.files import MAX_UPLOAD_MB, cached, cut
 from ganapp.ui.tab import Outlet, Page, Tab
 from ganapp.ui.turns import Superseded, Turns
@@ -84,9 +84,18 @@ def shown_path(sent: Upload) -> str:
     return cached(encode_png(image), f"{cut(Path(sent.name).stem, 80)}.png")
 
 
-def story(cleaned: Cleaned) -> str:
-    """HTML of the sizes that the picture had and has, and of what made it so."""
-    return f"<b>{html.escape(cleaned.sizes())}</b> {MADE[cleaned.method]}"
+def largest(asked: Cleanup, size: tuple[int, int] | None) -> Cleanup:
+    """What is asked for, or the largest size that is allowed where a picture of this width and height would become
+    larger by its scale."""
+    if asked.size or size is None or max(size) * asked.scale <= MAX_SIDE:
+        return asked
+    return replace(asked, size=str(MAX_SIDE))
+
+
+def story(cleaned: Cleaned, limited: bool = False) -> str:
+    """HTML of the sizes that the picture had and has, and of what made it so; `limited` if it could not be larger."""
+    most = f"; {MAX_SIDE:,} pixels a side are the most here" if limited else ""
+    return f"<b>{html.escape(cleaned.sizes())}</b> {MADE[cleaned.method]}{most}"
 
 
 def taking(outlet: Outlet) -> Callable[..., tuple]:
@@ -209,7 +218,8 @@ class Handlers:
 
         try:
             in_turn = self.turns.begin(request.session_hash, arguments.real(moment, "moment", 0, math.inf))
-            cleaned = self.cleaner.clean(file, asked, cut_out, passed)
+            wanted = largest(asked, upload(file, "image").size())
+            cleaned = self.cleaner.clean(file, wanted, cut_out, passed)
             in_turn()
         except (Superseded, CallerLeft):
             return self.SKIPPED
@@ -217,7 +227,7 @@ class Handlers:
             gr.update(elem_classes=["picture", cleaned.looks]),
             gr.update(value=(cleaned.plain_path, cleaned.path), elem_classes=["compare", cleaned.looks]),
             cleaned.path,
-            story(cleaned),
+            story(cleaned, limited=wanted != asked),
         )
 
     def on_change(
@@ -283,7 +293,12 @@ def build(page: Page, tab: gr.Tab) -> None:
     outputs = [shown.image, shown.result, shown.file, shown.sizes]
     quietly = {"show_progress": "hidden", **controls.PRIVATE, "trigger_mode": "always_last", "preprocess": False}
     # A picture may take a minute, and nobody else must wait for it; only the last of a visitor's own calls counts.
-    lanes = {**controls.drawing("cleanup"), "concurrency_limit": LANES, "trigger_mode": "multiple"}
+    lanes = {
+        **controls.drawing("cleanup"),
+        "concurrency_limit": LANES,
+        "trigger_mode": "multiple",
+        "show_progress": "full",
+    }
     cleaning = {"inputs": inputs, "outputs": outputs, "show_progress_on": shown.result, "js": MOMENT_JS, **lanes}
     clearing = {"fn": None, "js": CLEAR_JS, "outputs": [shown.result, shown.file, shown.sizes], **controls.PRIVATE}
     shown.go.click(on.on_cleanup, **cleaning)

@@ -77,6 +77,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         "size": size,
     }
 
+    @controls.when_finished
     @errors.in_the_page()
     def on_mix(*values: Raw) -> tuple:
         named = controls.named(library, parameters, values)
@@ -155,7 +156,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     following = [layers, exact, psi, noise_seed, size, *labels, shown]
     model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
     for control in (size, psi, *labels):
-        control.input(**drawing, show_progress="hidden").then(**sharing)
+        control.input(**drawing | {"show_progress": "hidden"}).then(**sharing)
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))
     hint.select(on_select, drawn, [chosen_cell, cleanup], show_progress="hidden", **controls.PRIVATE)

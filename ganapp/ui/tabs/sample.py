@@ -93,6 +93,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     def on_select(files: Files | None, event: gr.SelectData) -> tuple[int, str]:
         return event.index, on_place(files, event.index)
 
+    @controls.when_finished
     @errors.in_the_page()
     def on_sample(place: int | None, *values: Raw) -> tuple:
         record = Sample.checked(library, **controls.named(library, parameters, values))
@@ -149,7 +150,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
     # Every step of a drag sends a request, but only the last is drawn: the picture ends where the thumb does.
     for control in (count, size, psi, *labels):
-        control.input(**drawing, show_progress="hidden").then(**sharing)
+        control.input(**drawing | {"show_progress": "hidden"}).then(**sharing)
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))
     gallery.preview_open(None, js=scripts.call("view.js", "toResult", "#sample-gallery .preview"), **controls.PRIVATE)

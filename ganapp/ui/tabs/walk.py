@@ -14,7 +14,7 @@ from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
 PLAYER_HTML = """
 <canvas width="1" height="1" role="img" aria-label="The walk, frame by frame"></canvas>
 <div class="bar">
-  <button type="button" class="play" aria-label="Play or pause"></button>
+  <button type="button" class="play" aria-label="Pause"></button>
   <input type="range" class="scrub" min="0" max="0" value="0" step="1" aria-label="Frame">
   <output>–</output>
 </div>
@@ -93,6 +93,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         "size": size,
     }
 
+    @controls.when_finished
     @errors.in_the_page()
     def on_walk(*values: Raw) -> tuple:
         drawn = film(library, Walk.checked(library, **controls.named(library, parameters, values)))
@@ -141,12 +142,13 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     walk, frame = gr.State(None), gr.Number(0, visible=False)  # the record with its sheet; the frame that is sent
     query = gr.Textbox(visible=False)
     outputs = [player, file, walk, query]
-    drawing = {"fn": on_walk, "inputs": inputs, "outputs": outputs, **controls.drawing("interpolate")}
+    lane = controls.drawing("interpolate") | {"show_progress": "full"}  # it takes seconds
+    drawing = {"fn": on_walk, "inputs": inputs, "outputs": outputs, **lane}
     sharing = controls.sharing(query)
     begun = gr.State(False)
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
     opening = tab.select(on_open, [begun, page.address, page.first], inputs, **quietly)
-    opening.then(on_first, [begun, *inputs], [*outputs, begun], **controls.drawing("interpolate")).then(**sharing)
+    opening.then(on_first, [begun, *inputs], [*outputs, begun], **lane).then(**sharing)
     go.click(**drawing).then(**sharing)
     seeds.submit(**drawing).then(**sharing)
     following = [space, psi, noise_seed, size, *labels]

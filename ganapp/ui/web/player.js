@@ -31,6 +31,7 @@ export const player = ({ element, props, watch }) => {
   const setPlaying = (on) => {
     playing = on;
     find(".play").classList.toggle("paused", !on);
+    find(".play").setAttribute("aria-label", on ? "Pause" : "Play");
   };
 
   // A closed walk goes round. An open one goes there and back: from its end to its start would be a jump.
@@ -62,7 +63,7 @@ export const player = ({ element, props, watch }) => {
     if (!element.isConnected) return;
     // A screen's frames come when they come: what one was late by counts for the next, or 24 a second would be 20.
     const period = walk ? 1000 / walk.fps : 0;
-    if (walk && playing && now - last >= period) {
+    if (walk && playing && element.offsetParent && now - last >= period) {
       last = Math.max(last + period, now - period);
       show(advance());
     }
