@@ -330,3 +330,31 @@ def test_any_other_picture_that_is_dropped_is_cleaned_up(browser: Browser, serve
         drop(page, encode_png(np.full((20, 30, 3), (200, 30, 30), np.uint8)), "mine.png")
         expect(page.locator("#cleanup-in img")).to_have_attribute("src", re.compile("mine"))
         expect(page.locator("#cleanup-sizes")).to_contain_text("30 × 20")
+
+
+def test_kept_pictures_survive_a_reload_and_are_shown_again(playing: Visit, painting: Library):
+    page = opened(playing, "?tab=explore&seeds=9,8,7,6&x=0.8&y=0.2")
+    expect(page.locator(".explore .seeds")).to_have_value("9, 8, 7, 6")
+    page.locator(".explore .keep").click()
+    kept = page.locator(".explore .kept")
+    expect(kept).to_have_count(1)
+    with still(page):
+        page.locator(".explore .others").click()
+    page.keyboard.press("k")
+    expect(kept).to_have_count(2)
+    page.goto(playing.url)
+    expect(kept).to_have_count(2)
+    expect(page.locator("#explore .view[data-fine=true]")).to_be_visible()
+    with still(page):
+        kept.last.get_by_role("button", name="show it").click()
+    expect(page.locator(".explore .seeds")).to_have_value("9, 8, 7, 6")
+    page.wait_for_url(re.compile("x=0.8&y=0.2"))
+    kept.first.hover()
+    kept.first.get_by_role("button", name="put it away").click()
+    expect(kept).to_have_count(1)
+    page.locator(".explore .undo").click()
+    expect(kept).to_have_count(2)
+    page.evaluate("localStorage.setItem('ganapp.tray', '{\"no\": 1')")
+    page.goto(playing.url)
+    expect(page.locator("#explore .view[data-fine=true]")).to_be_visible()
+    expect(kept).to_have_count(0)

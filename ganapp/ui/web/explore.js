@@ -4,6 +4,7 @@ import { queryOf, server } from "./engine.js";
 import { painter, small } from "./painter.js";
 import { go, onBack, share } from "./address.js";
 import { stage } from "./stage.js";
+import { tray } from "./tray.js";
 import { wishes } from "./wishes.js";
 
 const MAP = 5; // small pictures along a side of the pad
@@ -32,10 +33,13 @@ const clamp = (value) => Math.min(1, Math.max(0, value));
 const rounded = (value) => Math.round(value * 1000) / 1000;
 
 const TEMPLATE = `
+<div class="show">
 <div class="view" tabindex="-1" role="group" aria-label="The picture at the point of the pad">
   <p class="said" role="alert" hidden></p>
   <p class="caption" aria-hidden="true"></p>
   <button type="button" class="off-air">Back <kbd>Esc</kbd></button>
+</div>
+<div class="tray" role="group" aria-label="Kept pictures" hidden></div>
 </div>
 <div class="desk">
   <div class="plane">
@@ -50,6 +54,7 @@ const TEMPLATE = `
   <div class="actions">
     <button type="button" class="play" aria-pressed="false">Play</button>
     <button type="button" class="on-air" title="Space: four others, P: play, arrows: other seeds, Esc: back">Stage <kbd>F</kbd></button>
+    <button type="button" class="keep" title="Keep this picture in the tray of this browser (K)">Keep</button>
     <button type="button" class="copy">Copy link</button>
   </div>
   <div class="directions"></div>
@@ -350,6 +355,27 @@ export const explore = ({ element, props, watch }) => {
     change({});
     return true;
   });
+  const box = tray(
+    find(".tray"),
+    (kept) => {
+      if (kept.model !== record.model || JSON.stringify(kept.labels) !== JSON.stringify(record.labels) || kept.psi !== record.psi) {
+        go(`tab=explore&${queryOf(kept)}`);
+        window.location.reload(); // controls beside this instrument follow the address
+        return;
+      }
+      record = { ...kept };
+      sliders();
+      change({}, true);
+    },
+    say,
+  );
+  const keep = () => {
+    if (!frame) return;
+    const canvas = document.createElement("canvas");
+    small(canvas, frame, SMALL);
+    box.keep({ ...record }, canvas, frame.pixel_art);
+  };
+  find(".keep").addEventListener("click", keep);
   const nearest = () => record.seeds[Math.round(record.x) + 2 * Math.round(record.y)];
   const playing = stage({
     root,
@@ -358,6 +384,7 @@ export const explore = ({ element, props, watch }) => {
     name: () => record.model,
     seeds: () => record.seeds,
     settle: () => settle(true).then(chart),
+    keep,
     others: () => change({ seeds: [roll(), roll(), roll(), roll()] }, true),
     place(values) {
       record = { ...record, ...values };

@@ -76,6 +76,7 @@ export const stage = (play) => {
     f: () => (on() ? leave() : enter()),
     Escape: leave,
     " ": () => on() && (rest(), play.others()),
+    k: () => play.keep(),
     p: () => on() && (moving ? rest() : walk()),
     ArrowLeft: () => on() && play.step(-1),
     ArrowRight: () => on() && play.step(1),
