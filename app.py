@@ -1,5 +1,6 @@
 """Serve the models of a weights folder as a web page: `python app.py --help`."""
 
+import importlib.util
 import logging
 import os
 import re
@@ -33,6 +34,8 @@ class AppConfig:
     """also make a public link through Gradio's relay, which needs the internet"""
     root_path: str | None = None
     """the path under which a proxy serves the page, such as /ganapp, or its whole address; GRADIO_ROOT_PATH too"""
+    mcp: bool = False
+    """also serve the API's calls as tools of the Model Context Protocol, which needs `pip install "mcp>=1.21,<2"`"""
     hosts: tuple[str, ...] = ()
     """names of hosts that the page answers to, and takes requests from, beside its own; any for all. By default all,
     but on 127.0.0.1 only this machine's"""
@@ -59,6 +62,9 @@ def main(config: AppConfig) -> int:
     if problem := port_problem(host, port):
         print(problem, file=sys.stderr)
         return 2
+    if config.mcp and importlib.util.find_spec("mcp") is None:
+        print('--mcp needs the package mcp: pip install "mcp>=1.21,<2"', file=sys.stderr)
+        return 2
 
     from ganapp.ui.room import own_room
 
@@ -82,6 +88,7 @@ def main(config: AppConfig) -> int:
         server_port=int(port),
         share=config.share,
         root_path=config.root_path,
+        mcp_server=config.mcp,
         quiet=True,
         prevent_thread_lock=True,
         **launch_options(library, own_hosts(host, config.hosts, config.share), room),

@@ -100,12 +100,12 @@ class Server:
 
 
 @contextmanager
-def served(weights_dir: Path, log: Path) -> Iterator[Server]:
+def served(weights_dir: Path, log: Path, *more: str) -> Iterator[Server]:
     """`app.py` over a weights folder, in a process of its own: Gradio leaves sockets open in the one it runs in."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--port", str(port)]
+    command = [sys.executable, str(ROOT / "app.py"), "--weights", str(weights_dir), "--port", str(port), *more]
     with log.open("wb") as file, subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process:
         try:
             for _ in range(3000):

@@ -38,10 +38,10 @@ def test_there_are_five_calls_and_each_is_explained(client: Client):
     calls = client.view_api(return_format="dict")["named_endpoints"]
     assert list(calls) == ["/sample", "/explore", "/mix", "/interpolate", "/cleanup"]
     for name, call in calls.items():
-        assert len(call["description"]) > 100, name
+        assert len(call["description"]) > 40, name
         for parameter in call["parameters"]:
             assert parameter["parameter_has_default"] or parameter["parameter_name"] == "image", (name, parameter)
-            assert f"{parameter['parameter_name']}: " in call["description"], (name, parameter)
+            assert len(parameter["python_type"]["description"]) > 10, (name, parameter)
     names = [parameter["parameter_name"] for parameter in calls["/sample"]["parameters"]]
     assert names == ["model", "seed", "count", "psi", "noise_seed", "labels", "size"]
 

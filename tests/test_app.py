@@ -1,3 +1,5 @@
+import asyncio
+import base64
 import os
 import signal
 import socket
@@ -9,8 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from conftest import served
 
 import app
+from ganapp.pictures.load import load_image
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -170,3 +174,32 @@ def test_a_temporary_folder_that_cannot_be_used_is_said_in_one_line(weights_dir:
     assert (
         ran.stderr.startswith(f"{tmp_path / 'file'}: no room for temporary files") and "GRADIO_TEMP_DIR" in ran.stderr
     )
+
+
+def test_the_calls_are_tools_for_programs_that_speak_mcp(weights_dir: Path, tmp_path: Path):
+    mcp = pytest.importorskip("mcp")
+    http = pytest.importorskip("mcp.client.streamable_http")
+
+    async def ask(url: str) -> tuple[dict, list]:
+        async with http.streamable_http_client(url) as (read, write, _), mcp.ClientSession(read, write) as session:
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            made = await session.call_tool("explore", {"x": 0.2, "size": "40"})
+            return tools, made.content
+
+    with served(weights_dir, tmp_path / "log.txt", "--mcp") as running:
+        tools, content = asyncio.run(ask(f"{running.url}gradio_api/mcp/"))
+    assert list(tools) == ["sample", "explore", "mix", "interpolate", "cleanup"]
+    for tool in tools.values():
+        assert len(tool.description) > 40
+        assert all(len(about["description"]) > 10 for about in tool.inputSchema["properties"].values())
+    [shown] = [each for each in content if each.type == "image"]
+    assert load_image(base64.b64decode(shown.data)).shape == (40, 40, 4)
+
+
+def test_without_the_package_mcp_names_it(weights_dir: Path, tmp_path: Path):
+    lines = ["import importlib.util as u", "find = u.find_spec"]
+    lines += ["u.find_spec = lambda name, *rest: None if name == 'mcp' else find(name, *rest)"]
+    (tmp_path / "sitecustomize.py").write_text("\n".join(lines))
+    ran = start("--weights", str(weights_dir), "--mcp", PYTHONPATH=str(tmp_path))
+    assert ran.returncode == 2 and "pip install" in ran.stderr and "Traceback" not in ran.stderr

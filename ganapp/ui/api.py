@@ -89,7 +89,8 @@ class Call:
             return self.answer(record, **{name: named[name] for name in outside})
 
         call.__name__ = self.name
-        call.__doc__ = " ".join([self.does, *(f"{name}: {text}." for name, (_, _, text) in parameters.items())])
+        lines = [f"    {name}: {text}." for name, (_, _, text) in parameters.items()]
+        call.__doc__ = "\n".join([self.does, "", "Parameters:", *lines])
         call.__annotations__ = {name: kind for name, (kind, _, _) in parameters.items()} | {"return": self.answers}
         call.__signature__ = Signature(  # type: ignore[attr-defined]
             [
@@ -190,8 +191,9 @@ def build(library: Library, cleaner: Cleaner, demo: gr.Blocks) -> None:
         )
         # The API page calls a parameter by its label, and Gradio labels them "1st", "2nd" and so on.
         inputs = list(demo.fns.values())[-1].inputs
-        for component, name in zip(inputs, call.parameters(library), strict=True):
+        for component, (name, (_, _, text)) in zip(inputs, call.parameters(library).items(), strict=True):
             component.label = f"parameter {name}"  # a bare "image" is a word that Gradio would translate
+            component._api_info = {**component._api_info, "additional_description": f"{text[0].upper()}{text[1:]}."}
 
 
 def known_directions(library: Library) -> list[str]:

@@ -55,7 +55,7 @@ const TEMPLATE = `
     <button type="button" class="play" aria-pressed="false">Play</button>
     <button type="button" class="on-air" title="Space: four others, P: play, arrows: other seeds, Esc: back">Stage <kbd>F</kbd></button>
     <button type="button" class="keep" title="Keep this picture in the tray of this browser (K)">Keep</button>
-    <button type="button" class="copy">Copy link</button>
+    <button type="button" class="copy" title="Copy the link to what is shown">Link</button>
   </div>
   <div class="directions"></div>
   <div class="actions">
@@ -305,9 +305,9 @@ export const explore = ({ element, props, watch }) => {
       await navigator.clipboard.writeText(location.href);
       button.textContent = "Copied";
     } catch {
-      button.textContent = "The link is in the address bar";
+      say("The link is in the address bar: this browser does not let the page copy it.");
     }
-    setTimeout(() => (button.textContent = "Copy link"), 2000);
+    setTimeout(() => (button.textContent = "Link"), 2000);
   });
 
   // Changes from here, from controls beside, and from Python
