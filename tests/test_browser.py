@@ -198,7 +198,7 @@ def test_the_other_tabs_begin_with_the_model_of_the_first(visit: Visit):
     visit.tab("Interpolation")
     expect(page.locator("#player output")).to_contain_text("/ 96")
     with page.expect_download() as download:
-        page.locator("#walk-file").click()
+        page.locator("#walk-file a").click()
     assert download.value.suggested_filename.startswith("faces-walk")
 
 
@@ -245,7 +245,7 @@ def test_an_interpolation_plays_and_scrubs_without_asking_the_server(visit: Visi
     assert len(set(shots)) == 3
     assert not [url for url in asked if "heartbeat" not in url]
     with page.expect_download() as download:
-        page.locator("#walk-file").click()
+        page.locator("#walk-file a").click()
     assert download.value.suggested_filename == "critters-walk-5-6-7.mp4"
 
 

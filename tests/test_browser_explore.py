@@ -358,3 +358,19 @@ def test_kept_pictures_survive_a_reload_and_are_shown_again(playing: Visit, pain
     page.goto(playing.url)
     expect(page.locator("#explore .view[data-fine=true]")).to_be_visible()
     expect(kept).to_have_count(0)
+
+
+def test_the_address_is_that_of_the_tab_that_is_open(browser: Browser, server: Server):  # noqa: F811
+    with visited(browser, server) as visit:
+        page = opened(visit, "?tab=explore&x=0.25")
+        for name, tab in (("Sample", "sample"), ("Style mixing", "mix"), ("Interpolation", "interpolate")):
+            visit.tab(name)
+            page.wait_for_url(re.compile(f"tab={tab}&model=critters"))
+        visit.tab("Cleanup")
+        page.wait_for_url(lambda url: urlsplit(url).query == "tab=cleanup")
+        visit.tab("Sample")
+        page.wait_for_url(re.compile("tab=sample&model=critters&seed=0"))
+        visit.tab("Explore")
+        page.wait_for_url(re.compile(r"tab=explore&model=critters.*x=0\.25"))
+        page.goto(f"{visit.url}?tab=cleanup")
+        expect(page.locator("#cleanup-in img")).to_be_visible()

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from ganapp.draw.explore import Explore, image, painted
+from ganapp.draw.walk import Walk, film
 from ganapp.pictures.load import load_image
 from ganapp.pictures.packed import pack_planes
 from ganapp.serve.library import Library
@@ -80,3 +81,16 @@ def test_a_bad_wish_is_answered_by_a_sentence(library: Library, body: str, messa
 def test_a_bad_address_of_a_file_too(library: Library):
     answer = client(library).get("/live/explore/file?model=%3Cb%3E")
     assert answer.status_code == 422 and "there is no model '<b>'" in answer.text
+
+
+@pytest.mark.parametrize(("format", "media"), [("mp4", "video/mp4"), ("webp", "image/webp"), ("png", "image/png")])
+def test_a_walk_is_made_a_file_when_it_is_asked_for(library: Library, format: str, media: str):
+    record = Walk.checked(library, model="faces", seeds=[1, 2], frames=3, format=format)
+    answer = client(library).get(f"/live/walk/file?tab=interpolate&{record.query()}")
+    assert answer.headers["content-type"] == media and answer.content == film(library, record).file
+    assert f'filename="faces-walk-1-2.{format}"' in answer.headers["content-disposition"]
+
+
+def test_a_walk_that_is_too_long_is_refused_with_the_reason(library: Library):
+    answer = client(library).get("/live/walk/file?seeds=1-30&frames=120")
+    assert answer.status_code == 422 and "take fewer seeds, fewer frames" in answer.text

@@ -13,22 +13,25 @@ from starlette.routing import Route
 
 from ganapp.draw.explore import Explore, image, painted, picture
 from ganapp.draw.render import OWN, SVG, paints
+from ganapp.draw.walk import Walk, film
 from ganapp.pictures.packed import framed, pack_planes
 from ganapp.serve.library import Library
 from ganapp.ui.fair import FairTurns, QueueFull, Superseded
+from ganapp.ui.files import file_name
 from ganapp.ui.preview import PATH as PREVIEW
 from ganapp.ui.preview import picture as picture_of_link
 
 MOST_BODY = 20_000  # bytes of a wish
 MOST_LIVE = 512  # pixels a side of a picture that is sent as pixels
-MEDIA = {"png": "image/png", SVG: "image/svg+xml"}
+WALK = "/live/walk/file"
+MEDIA = {"png": "image/png", SVG: "image/svg+xml", "mp4": "video/mp4", "webp": "image/webp"}
 KEPT = {"cache-control": "public, max-age=86400"}
 BUSY = "The queue is full: too many are drawing; try again in a moment."
 
 
 def routes(library: Library) -> list[Route]:
     """The requests: for what a browser draws itself, for a file of it, and for the picture that a link shows."""
-    turns = FairTurns()
+    turns, slower = FairTurns(), FairTurns()  # a file may take seconds, and no picture under a finger waits for it
 
     async def live(request: Request) -> Response:
         try:
@@ -38,20 +41,24 @@ def routes(library: Library) -> list[Route]:
         return await answered(turns, request, lambda: wished(library, body))
 
     async def file(request: Request) -> Response:
-        query = dict(request.query_params)
-        query.pop("tab", None)
-        return await answered(turns, request, lambda: as_file(library, query))
+        query = without_tab(request)
+        return await answered(slower, request, lambda: as_file(library, query))
+
+    async def walk(request: Request) -> Response:
+        query = without_tab(request)
+        return await answered(slower, request, lambda: as_film(library, query))
 
     async def preview(request: Request) -> Response:
         query = dict(request.query_params)
         return await answered(
-            turns, request, lambda: Response(picture_of_link(library, query), media_type=MEDIA["png"], headers=KEPT)
+            slower, request, lambda: Response(picture_of_link(library, query), media_type=MEDIA["png"], headers=KEPT)
         )
 
     return [
         Route(PREVIEW, preview, methods=["GET"]),
         Route("/live/explore", live, methods=["POST"]),
         Route("/live/explore/file", file, methods=["GET"]),
+        Route(WALK, walk, methods=["GET"]),
     ]
 
 
@@ -96,12 +103,31 @@ def wished(library: Library, body: bytes) -> Response:
     return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
 
 
+def without_tab(request: Request) -> dict[str, str]:
+    """The query of a record's address."""
+    return {name: value for name, value in request.query_params.items() if name != "tab"}
+
+
 def as_file(library: Library, query: dict[str, str]) -> Response:
     """The picture as a file to keep, PNG or SVG, with its record."""
     made = picture(library, Explore.checked(library, **query))
-    media = MEDIA[made.name.rsplit(".", 1)[-1]]
-    name = made.name if made.name.isascii() else f"explore.{made.name.rsplit('.', 1)[-1]}"
-    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    if media == MEDIA[SVG]:
+    return attached(made.data, made.name)
+
+
+def as_film(library: Library, query: dict[str, str]) -> Response:
+    """The walk as a file to keep, in its format."""
+    drawn = film(library, Walk.checked(library, **query))
+    return attached(drawn.file, drawn.name)
+
+
+def attached(data: bytes, name: str) -> Response:
+    """A file that a browser keeps and does not open."""
+    suffix = name.rsplit(".", 1)[-1]
+    plain = file_name(name)
+    headers = {
+        "content-disposition": f'attachment; filename="{plain if plain.isascii() else f"picture.{suffix}"}"',
+        "cache-control": "no-store",
+    }
+    if suffix == SVG:
         headers["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-    return Response(made.data, media_type=media, headers=headers)
+    return Response(data, media_type=MEDIA[suffix], headers=headers)

@@ -321,6 +321,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     page.demo.unload(on.on_leave)
     opening = tab.select(on.on_open, [shown.image, page.first], [shown.image, kept, opened], **quietly)
     opening.success(on.on_opened, **cleaning | {"inputs": [opened, *inputs], "show_progress": "hidden"})
+    tab.select(fn=None, js=scripts.call("address.js", "share", f"tab={TAB.id}"), **controls.PRIVATE)
     # A small screen stays where the button was, which is an arbitrary place on this tab.
     look = {"fn": None, "js": scripts.call("view.js", "toResult", "#cleanup-out"), **controls.PRIVATE}
     for outlet in page.outlets:

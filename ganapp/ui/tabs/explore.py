@@ -89,6 +89,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
     page.demo.load(on_load, outputs=[model, psi, noise_seed, *labels, about, instrument], **quietly)
     model.input(on_model, model, [psi, noise_seed, *labels, about, instrument], **quietly, trigger_mode="always_last")
+    tab.select(fn=None, js=scripts.call("explore.js", "reopened"), **controls.PRIVATE)
     changed = {"fn": None, "inputs": [psi, noise_seed, *labels], "js": scripts.call("explore.js", "set")}
     for control in (psi, noise_seed, *labels):
         control.input(**changed, **controls.PRIVATE, trigger_mode="always_last")

@@ -1,5 +1,6 @@
 """The Interpolation tab: a walk from seed to seed, to watch, to scrub through and to keep as a file."""
 
+import html
 from pathlib import Path
 
 import gradio as gr
@@ -9,6 +10,7 @@ from ganapp.draw.arguments import Raw
 from ganapp.draw.walk import MAX_FRAMES, Film, Walk, film, frame_of_sheet
 from ganapp.ui import controls, errors, scripts
 from ganapp.ui.files import cached, file_record
+from ganapp.ui.live import WALK
 from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
 
 PLAYER_HTML = """
@@ -30,6 +32,12 @@ def backgrounds(chosen: str) -> list[tuple[str, str]]:
     """The backgrounds to choose from, `chosen` among them."""
     known = {value for _, value in BACKGROUNDS}
     return BACKGROUNDS if chosen in known else [*BACKGROUNDS, (chosen, chosen)]
+
+
+def link(record: Walk) -> str:
+    """HTML of a link that makes the walk's file when it is followed."""
+    address = html.escape(f".{WALK}?{record.query()}")
+    return f'<a class="download" download href="{address}">Download {record.format.upper()}</a>'
 
 
 def playable(drawn: Film) -> dict:
@@ -71,7 +79,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
                 format = gr.Radio(FORMATS, value="mp4", label="File (WebP and PNG keep transparency)", min_width=280)
                 background = gr.Radio(BACKGROUNDS, value="#ffffff", label="Background of the MP4", min_width=200)
                 with gr.Column(min_width=140, elem_classes="buttons"):
-                    file = gr.DownloadButton("Download", size="sm", elem_id="walk-file")
+                    file = gr.HTML(elem_id="walk-file")
                     cleanup = outlet_button("Clean up this frame", "walk-cleanup")
         with gr.Column(elem_classes="more"):
             size = controls.size(spec, SHOWN)
@@ -99,7 +107,14 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         drawn = film(library, Walk.checked(library, **controls.named(library, parameters, values)))
         player = playable(drawn)
         walk = drawn.record, player["sheet"]["path"], player["size"]
-        return player, cached(drawn.file, drawn.name), walk, controls.address_of(TAB.id, drawn.record)
+        return player, link(drawn.record), walk, controls.address_of(TAB.id, drawn.record)
+
+    @controls.when_finished
+    @errors.in_the_page()
+    def on_file(*values: Raw) -> tuple:
+        """Another file of the walk that is shown: nothing is drawn before it is asked for."""
+        record = Walk.checked(library, **controls.named(library, parameters, values))
+        return link(record), controls.address_of(TAB.id, record)
 
     def filled(record: Walk) -> list:
         """What the controls show for a record."""
@@ -153,8 +168,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     seeds.submit(**drawing).then(**sharing)
     following = [space, psi, noise_seed, size, *labels]
     model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
-    for control in (size, space, loop, format, background):
+    for control in (size, space, loop):
         control.input(**drawing).then(**sharing)
+    for control in (format, background):
+        control.input(on_file, inputs, [file, query], **quietly, trigger_mode="always_last", preprocess=False).then(
+            **sharing
+        )
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))
 

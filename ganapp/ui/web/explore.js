@@ -23,6 +23,9 @@ export const set = (psi, noise_seed, ...labels) => instrument?.set({ psi, noise_
 // The record that is shown, for what Python makes of it.
 export const shown = () => [JSON.stringify(instrument?.record() ?? {})];
 
+// The tab is opened again: the address is its own again.
+export const reopened = () => instrument?.reopened();
+
 const seedsOf = (text) => {
   const seeds = text.split(/[\s,;]+/).filter(Boolean).map(Number);
   const right = seeds.length === 4 && seeds.every((seed) => Number.isInteger(seed) && seed >= 0 && seed <= HIGHEST_SEED);
@@ -333,6 +336,7 @@ export const explore = ({ element, props, watch }) => {
     change({}, before !== undefined);
   };
   instrument = {
+    reopened: () => record && share(`tab=explore&${queryOf(record)}`),
     record: () => (record ? { ...record, size: find(".size").value } : null),
     set(values, labels) {
       if (!record) return;
