@@ -89,11 +89,10 @@ def named(library: Library, parameters: Mapping[str, Component], values: Sequenc
     """
     found = dict(zip(parameters, values, strict=False))
     for name, control in parameters.items():
-        if isinstance(control, gr.Slider):
-            if found[name] is None:
-                raise Unfinished
-            if isinstance(found[name], int | float):
-                found[name] = min(max(found[name], control.minimum), control.maximum)
+        if isinstance(control, gr.Slider | gr.Number) and found[name] is None:
+            raise Unfinished
+        if isinstance(control, gr.Slider) and isinstance(found[name], int | float):
+            found[name] = min(max(found[name], control.minimum), control.maximum)
     return {**found, "labels": chosen(library, found["model"], values[len(parameters) :])}
 
 

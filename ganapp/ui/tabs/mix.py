@@ -119,9 +119,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
         ]
 
     @errors.in_the_page()
-    def on_open(begun: bool, address: dict[str, str], first: Raw) -> list:
-        """The first time that the tab is opened: what the address has, or else the model of the first tab."""
-        if begun:
+    def on_open(begun: bool, address: dict[str, str], first: Raw, now: Raw) -> list:
+        """The first time that the tab is opened: what the address has, or else the model of the first tab.
+
+        Where that is there already, what may have been typed meanwhile stays.
+        """
+        if begun or (address.get("tab") != TAB.id and first == now):
             return [gr.skip()] * (len(inputs) + 1)
         model = first if first in names else names[0]
         return filled(controls.opened(library, Mix, TAB.id, address, model, SHOWN))
@@ -146,7 +149,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     sharing = controls.sharing(query)
     begun = gr.State(False)
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
-    opening = tab.select(on_open, [begun, page.address, page.first], [*inputs, shown], **quietly)
+    opening = tab.select(on_open, [begun, page.address, page.first, model], [*inputs, shown], **quietly)
     opening.then(on_first, [begun, *inputs], [*outputs, begun], **controls.drawing("mix")).then(**sharing)
     go.click(**drawing).then(**sharing)
     for field in (source_seeds, destination_seeds, exact, noise_seed):
@@ -155,7 +158,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet | None:
     thirds.then(**drawing).then(**sharing)
     following = [layers, exact, psi, noise_seed, size, *labels, shown]
     model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
-    for control in (size, psi, *labels):
+    for control in (size, psi, noise_seed, *labels):
         control.input(**drawing | {"show_progress": "hidden"}).then(**sharing)
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))

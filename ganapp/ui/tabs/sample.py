@@ -119,9 +119,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         ]
 
     @errors.in_the_page()
-    def on_open(begun: bool, address: dict[str, str], first: Raw) -> list:
-        """The first time that the tab is opened: what the address has, or else the model of the first tab."""
-        if begun:
+    def on_open(begun: bool, address: dict[str, str], first: Raw, now: Raw) -> list:
+        """The first time that the tab is opened: what the address has, or else the model of the first tab.
+
+        Where that is there already, what may have been typed meanwhile stays.
+        """
+        if begun or (address.get("tab") != TAB.id and first == now):
             return [gr.skip()] * len(start)
         return filled(controls.opened(library, Sample, TAB.id, address, first, SHOWN))
 
@@ -140,7 +143,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     start = [*parameters.values(), *labels, about, gallery]
     begun = gr.State(False)
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
-    opening = tab.select(on_open, [begun, page.address, page.first], start, **quietly)
+    opening = tab.select(on_open, [begun, page.address, page.first, model], start, **quietly)
     opening.then(on_first, [begun, *inputs], [*outputs, begun], **controls.drawing("sample")).then(**sharing)
     go.click(**drawing).then(**sharing)
     seed.submit(**drawing).then(**sharing)
@@ -149,7 +152,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     following = [psi, noise_seed, size, *labels, about, gallery]
     model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
     # Every step of a drag sends a request, but only the last is drawn: the picture ends where the thumb does.
-    for control in (count, size, psi, *labels):
+    for control in (seed, noise_seed, count, size, psi, *labels):
         control.input(**drawing | {"show_progress": "hidden"}).then(**sharing)
     for choice in labels:
         choice.input(**controls.marking(library, labels, model))

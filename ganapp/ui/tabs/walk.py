@@ -136,9 +136,12 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
         ]
 
     @errors.in_the_page()
-    def on_open(begun: bool, address: dict[str, str], first: Raw) -> list:
-        """The first time that the tab is opened: what the address has, or else the model of the first tab."""
-        if begun:
+    def on_open(begun: bool, address: dict[str, str], first: Raw, now: Raw) -> list:
+        """The first time that the tab is opened: what the address has, or else the model of the first tab.
+
+        Where that is there already, what may have been typed meanwhile stays.
+        """
+        if begun or (address.get("tab") != TAB.id and first == now):
             return [gr.skip()] * len(inputs)
         return filled(controls.opened(library, Walk, TAB.id, address, first, SHOWN))
 
@@ -162,14 +165,16 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     sharing = controls.sharing(query)
     begun = gr.State(False)
     quietly = {"show_progress": "hidden", **controls.PRIVATE}
-    opening = tab.select(on_open, [begun, page.address, page.first], inputs, **quietly)
+    opening = tab.select(on_open, [begun, page.address, page.first, model], inputs, **quietly)
     opening.then(on_first, [begun, *inputs], [*outputs, begun], **lane).then(**sharing)
     go.click(**drawing).then(**sharing)
     seeds.submit(**drawing).then(**sharing)
     following = [space, psi, noise_seed, size, *labels]
     model.input(on_model, model, following, **quietly, trigger_mode="always_last").then(**drawing).then(**sharing)
-    for control in (size, space, loop):
+    for control in (size, space, loop, noise_seed, *labels):
         control.input(**drawing).then(**sharing)
+    for control in (frames, fps, psi):  # a walk takes seconds: not at every step of a drag
+        control.release(**drawing).then(**sharing)
     for control in (format, background):
         control.input(on_file, inputs, [file, query], **quietly, trigger_mode="always_last", preprocess=False).then(
             **sharing
