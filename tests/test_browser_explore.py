@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -374,3 +375,54 @@ def test_the_address_is_that_of_the_tab_that_is_open(browser: Browser, server: S
         page.wait_for_url(re.compile(r"tab=explore&model=critters.*x=0\.25"))
         page.goto(f"{visit.url}?tab=cleanup")
         expect(page.locator("#cleanup-in img")).to_be_visible()
+
+
+@pytest.mark.parametrize("model", ["faces", "plain"])
+def test_a_link_to_another_model_has_its_corners_and_its_point(browser: Browser, server: Server, model: str):  # noqa: F811
+    with visited(browser, server) as visit:
+        query = f"tab=explore&model={model}&seeds=5%2C6%2C7%2C8&x=0.3&y=0.8"
+        page = opened(visit, f"?{query}")
+        expect(page.locator(".explore .seeds")).to_have_value("5, 6, 7, 8")
+        page.wait_for_timeout(1500)
+        assert query in page.url
+        assert page.evaluate("window.history.length") <= 2
+
+
+def test_back_from_another_tab_opens_the_tab_before(browser: Browser, server: Server):  # noqa: F811
+    with visited(browser, server) as visit:
+        page = opened(visit, "?tab=explore&seeds=5,6,7,8")
+        expect(page.locator(".explore .seeds")).to_have_value("5, 6, 7, 8")
+        visit.tab("Sample")
+        page.wait_for_url(re.compile("tab=sample"))
+        page.go_back()
+        expect(page.locator("#explore .view")).to_be_visible()
+        expect(page.locator(".explore .seeds")).to_have_value("5, 6, 7, 8")
+
+
+def test_what_plays_rests_while_another_tab_is_open(browser: Browser, server: Server):  # noqa: F811
+    with visited(browser, server) as visit:
+        page = opened(visit)
+        page.locator(".explore .play").click()
+        expect(page.locator(".explore .play")).to_have_text("Pause")
+        visit.tab("Sample")
+        expect(page.locator("#sample-gallery img").first).to_be_visible()
+        expect(page.locator(".explore .play")).to_have_text("Play")
+
+
+def test_a_truncation_beyond_its_ends_is_brought_to_them(playing: Visit, painting: Library):
+    page = opened(playing)
+    field(page, "number input for Truncation ψ").fill("99")
+    page.keyboard.press("Tab")
+    page.wait_for_url(re.compile("psi=2&"))
+    expect(page.locator(".explore .said")).not_to_be_visible()
+    assert record_of(page, painting).psi == 2
+
+
+def test_a_map_that_was_cut_short_is_finished(playing: Visit):
+    calls = itertools.count()
+    playing.page.route(
+        "**/live/explore", lambda route: route.fulfill(status=503) if next(calls) == 7 else route.continue_()
+    )
+    page = opened(playing)
+    expect(page.locator(".explore .map.old")).to_have_count(0)
+    assert next(calls) > 26

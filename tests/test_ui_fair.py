@@ -89,3 +89,19 @@ def test_a_visitor_who_leaves_is_passed_over():
 
     asyncio.run(main())
     assert done == ["there"]
+
+
+def test_where_the_first_wishes_count_a_visitor_with_too_many_is_told():
+    async def main() -> list:
+        turns, gate = FairTurns(each=2, newest=False), threading.Event()
+        first = asyncio.ensure_future(turns.do("a", gate.wait))
+        await asyncio.sleep(0)
+        waiting = [asyncio.ensure_future(turns.do("a", lambda i=i: i)) for i in range(4)]
+        waiting.append(asyncio.ensure_future(turns.do("b", lambda: "other")))
+        await asyncio.sleep(0)
+        gate.set()
+        await first
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    found = asyncio.run(main())
+    assert found[:2] == [0, 1] and found[4] == "other" and all(isinstance(each, QueueFull) for each in found[2:4])

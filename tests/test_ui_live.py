@@ -66,6 +66,8 @@ def test_a_file_is_the_picture_with_its_record(painting: Library):
         ('{"x": "left"}', "x must be a number from 0 to 1, not 'left'"),
         ('{"seeds": [1, 2, 3]}', "seeds must be 4"),
         ('{"sneaky": 1}', "explore has no parameter 'sneaky'"),
+        ('{"library": 1}', "explore has no parameter 'library'"),
+        ('{"cls": 1}', "explore has no parameter 'cls'"),
         ('{"x": ' + "1" * 400 + "}", "x must be a number from 0 to 1, not one of over 30 digits"),
         (json.dumps({"model": "x" * 30_000}), "a wish has at most 20,000 bytes"),
         ('{"size": 4096}', "size must be at most 512 pixels a side here"),

@@ -118,8 +118,9 @@ def picture(library: Library, record: Explore) -> Picture:
     """The picture as a file, PNG or SVG, with its record."""
     caption = f"between {', '.join(map(str, record.seeds))}"
     if record.size == SVG:
-        title = f"{record.model}, {caption}"
-        drawn = svg(*painted(library, record), title, record.to_json(), library.spec(record.model).overlays).encode()
+        spec = library.spec(record.model)
+        how = f"{record.model}, {caption}", record.to_json(), spec.overlays, spec.plane_scale * spec.supersample
+        drawn = svg(*painted(library, record), *how).encode()
     else:
         drawn = encode_png(image(library, record), {RECORD_KEY: record.to_json()})
     return Picture(drawn, record.file_name, caption)

@@ -63,7 +63,7 @@ class Record:
     kind: ClassVar[str]
 
     @classmethod
-    def checked(cls, library: Library, **values: Raw) -> Self:
+    def checked(cls, library: Library, /, **values: Raw) -> Self:
         """The record of these values, by name; what is left out has its default.
 
         Raises ValueError that names the parameter, BundleError for a broken model.

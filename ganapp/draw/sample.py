@@ -96,6 +96,8 @@ def encoded(library: Library, sample: Sample, records: list[Sample]) -> Iterator
             yield encode_png(image, {RECORD_KEY: record.to_json()})
         return
     generator = library.generator(sample.model)
+    spec = generator.spec
     for record, picture in zip(records, painted(generator, sample), strict=True):
         title = f"{record.model}, seed {record.seed}"
-        yield svg(*picture, title, record.to_json(), generator.spec.overlays).encode()
+        text = svg(*picture, title, record.to_json(), spec.overlays, spec.plane_scale * spec.supersample)
+        yield text.encode()

@@ -36,17 +36,20 @@ class Region:
     lower: np.ndarray
 
 
-def svg(planes: np.ndarray, colours: np.ndarray, title: str = "", record: str = "", overlays: int = 0) -> str:
+def svg(
+    planes: np.ndarray, colours: np.ndarray, title: str = "", record: str = "", overlays: int = 0, learnt: int = 2
+) -> str:
     """An SVG document of planes [K + V (+ 1), H, W] and colours from 0 to 1, as `draw_planes` takes them.
 
     Colours are flat: those of the palette, and shades where the picture is a blend over an area. What alpha makes
     less than half visible is clipped. `title` names the picture, and `record` lies in its metadata as text; characters
-    that XML cannot hold are left out. The longer side has about SIDE units, a whole number to each of the planes'
+    that XML cannot hold are left out. The network learnt to draw `learnt` times as large as its planes.
+    The longer side has about SIDE units, a whole number to each of the planes'
     pixels.
     """
     planes, colours = without_overlays(planes, colours, overlays)
     count = len(colours)
-    grid = _enlarged(planes, max(1, round(SIDE / max(planes.shape[1:]))))
+    grid = _enlarged(planes, max(1, round(SIDE / max(planes.shape[1:]))), learnt)
     seen = grid[count] > 0 if len(grid) > count else np.ones(grid.shape[1:], bool)
     height, width = grid.shape[1:]
     parts = [
@@ -145,9 +148,9 @@ def _path(region: Region) -> str:
     return f'<path fill="#{red:02x}{green:02x}{blue:02x}" fill-rule="evenodd" d="{data}"/>'
 
 
-def _enlarged(planes: np.ndarray, factor: int) -> np.ndarray:
-    """The planes [N, H, W] enlarged as `draw_planes` does where the network learnt with twice their size."""
-    rows, columns = (enlargement(side, 2 * side, factor * side) for side in planes.shape[1:])
+def _enlarged(planes: np.ndarray, factor: int, learnt: int) -> np.ndarray:
+    """The planes [N, H, W] enlarged as `draw_planes` does."""
+    rows, columns = (enlargement(side, min(learnt, factor) * side, factor * side) for side in planes.shape[1:])
     return rows @ planes.astype(np.float32) @ columns.T
 
 

@@ -20,10 +20,13 @@ class QueueFull(Exception):
 
 
 class FairTurns:
-    """Does one piece of work at a time, for one visitor after the other. Used from one event loop."""
+    """Does one piece of work at a time, for one visitor after the other. Used from one event loop.
 
-    def __init__(self, each: int = EACH, all: int = ALL) -> None:
-        self.each, self.all = each, all
+    Of a visitor's wishes the newest count; unless `newest`, the first do, and more are told that too many wait.
+    """
+
+    def __init__(self, each: int = EACH, all: int = ALL, newest: bool = True) -> None:
+        self.each, self.all, self.newest = each, all, newest
         self._thread = ThreadPoolExecutor(1, "live")
         self._waiting: OrderedDict[object, deque[tuple[Callable[[], Any], asyncio.Future]]] = OrderedDict()
         self._busy = False
@@ -34,6 +37,8 @@ class FairTurns:
         Raises QueueFull if too many wait, and Superseded once newer wishes of the visitor have taken its place.
         """
         own = self._waiting.get(visitor, deque())
+        if len(own) >= self.each and not self.newest:
+            raise QueueFull
         if len(own) >= self.each:
             _, oldest = own.popleft()
             if not oldest.done():

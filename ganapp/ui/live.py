@@ -4,8 +4,9 @@ Gradio's calls cost tens of milliseconds each. These are plain requests, answere
 each visitor (see `FairTurns`), and every value is checked as in any other call.
 """
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
@@ -22,6 +23,7 @@ from ganapp.ui.preview import PATH as PREVIEW
 from ganapp.ui.preview import picture as picture_of_link
 
 MOST_BODY = 20_000  # bytes of a wish
+FILES = 8  # that one visitor may wait for
 MOST_LIVE = 512  # pixels a side of a picture that is sent as pixels
 WALK = "/live/walk/file"
 MEDIA = {"png": "image/png", SVG: "image/svg+xml", "mp4": "video/mp4", "webp": "image/webp"}
@@ -31,7 +33,8 @@ BUSY = "The queue is full: too many are drawing; try again in a moment."
 
 def routes(library: Library) -> list[Route]:
     """The requests: for what a browser draws itself, for a file of it, and for the picture that a link shows."""
-    turns, slower = FairTurns(), FairTurns()  # a file may take seconds, and no picture under a finger waits for it
+    # A file may take seconds and a film a minute: no picture under a finger waits for them, and no file for a film.
+    turns, slower, films = FairTurns(), FairTurns(FILES, newest=False), FairTurns(FILES, newest=False)
 
     async def live(request: Request) -> Response:
         try:
@@ -46,7 +49,7 @@ def routes(library: Library) -> list[Route]:
 
     async def walk(request: Request) -> Response:
         query = without_tab(request)
-        return await answered(slower, request, lambda: as_film(library, query))
+        return await answered(films, request, lambda: as_film(library, query))
 
     async def preview(request: Request) -> Response:
         query = dict(request.query_params)
@@ -66,9 +69,13 @@ async def answered(turns: FairTurns, request: Request, work: Callable[[], Respon
     """What the work makes when it is this visitor's turn, or a sentence that says why it does not."""
     host = request.client.host if request.client else ""
     visitor = host, request.headers.get("x-visitor", "")[:40]
-    doing: Awaitable[Response] = turns.do(visitor, work)
+    doing = asyncio.ensure_future(turns.do(visitor, work))
     try:
-        return await doing
+        while not (await asyncio.wait({doing}, timeout=1))[0]:
+            if await request.is_disconnected():  # nobody waits for it: it is not begun
+                doing.cancel()
+                return Response(status_code=499)
+        return doing.result()
     except QueueFull:
         return PlainTextResponse(BUSY, 503)
     except Superseded:

@@ -14,11 +14,16 @@ from ganapp.ui.files import cached
 from ganapp.ui.story import story
 from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
 
+FIRST, ADDRESS, MODEL = "first", "address", "model"
 HTML = '<div class="explore-here"></div>'
 
 
-def shown(spec: GeneratorSpec, record: Explore) -> dict:
-    """What explore.js shows: the record, and what it must know of the model."""
+def shown(spec: GeneratorSpec, record: Explore, how: str) -> dict:
+    """What explore.js shows: the record, and what it must know of the model.
+
+    `how` is FIRST for what is shown until the address is known, ADDRESS for what that has, and MODEL where another
+    model is chosen: corners and point stay then, and it is a step that Back undoes.
+    """
     facts = {
         "model": record.model,
         "resolution": spec.resolution,
@@ -27,7 +32,7 @@ def shown(spec: GeneratorSpec, record: Explore) -> dict:
         "attributes": list(spec.attributes),
         "directions": [direction.name for direction in spec.directions],
     }
-    return {"record": asdict(record), "facts": facts}
+    return {"record": asdict(record), "facts": facts, "how": how}
 
 
 def build(page: Page, tab: gr.Tab) -> Outlet:
@@ -43,7 +48,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
             labels = controls.labels(library, spec, opened=True)
         with gr.Column(elem_classes="result"):
             instrument = gr.HTML(
-                shown(spec, start),
+                shown(spec, start, FIRST),
                 html_template=HTML,
                 js_on_load=scripts.attach("explore.js", "explore"),
                 elem_id="explore",
@@ -58,8 +63,8 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
     @errors.in_the_page()
     def on_load(request: gr.Request) -> list:
         query = dict(request.query_params)
-        mine = query.get("tab", TAB.id) == TAB.id
-        if not mine:  # the model of an address is that of all tabs
+        others = {each.id for each in page.tabs.children} - {TAB.id}
+        if query.get("tab") in others:  # the model of an address is that of all tabs
             query = {"model": query["model"]} if query.get("model") in library.specs else {}
         found, problems = Explore.from_query(library, query)
         for problem in problems:
@@ -71,7 +76,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
             {**controls.noise_seed_of(spec), "value": found.noise_seed},
             *controls.labels_of(spec, len(labels), found.labels),
             story(spec),
-            shown(spec, found),
+            shown(spec, found, ADDRESS),
         ]
 
     @errors.in_the_page()
@@ -83,7 +88,7 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
             controls.noise_seed_of(spec),
             *controls.labels_of(spec, len(labels)),
             story(spec),
-            shown(spec, found),
+            shown(spec, found, MODEL),
         ]
 
     quietly = {"show_progress": "hidden", **controls.PRIVATE}

@@ -15,7 +15,6 @@ from ganapp.ui.tab import Outlet, Page, Tab, outlet_button
 
 EXACT = "exact"
 WHOLE = "Clean up the grid"
-PICK_JS = scripts.attach("grid.js", "picking", "#mix-grid")
 SHOWN = 256  # pixels a side of one image
 MAX_SIDE = 100_000  # pixels; far more than the largest grid has
 

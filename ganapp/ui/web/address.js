@@ -13,9 +13,12 @@ const withRecord = (query) => {
   return url;
 };
 
-// Puts a query, a tab and its record, into the address in place of what was there.
+// Puts a query, a tab and its record, into the address in place of what was there. Another tab is a step.
 export const share = (query) => {
-  if (query) window.history.replaceState(null, "", withRecord(query));
+  if (!query) return;
+  const before = new URLSearchParams(window.location.search).get("tab");
+  if (before && before !== new URLSearchParams(query).get("tab")) go(query);
+  else window.history.replaceState(null, "", withRecord(query));
 };
 
 // The same as a step that Back undoes.

@@ -1,6 +1,7 @@
 // A picture dropped anywhere on the page: one of ours restores what made it, any other goes to Cleanup. None makes the
 // browser leave the page.
 
+import { OURS } from "./address.js";
 import { queryOf } from "./engine.js";
 
 const KEY = "ganapp"; // of the text chunk
@@ -49,12 +50,15 @@ const svgText = (bytes) => {
 const restore = ({ kind, ...record }) => {
   const url = new URL(window.location);
   const others = [...url.searchParams].filter(([name]) => name.startsWith("__"));
-  url.search = new URLSearchParams([["tab", kind], ...new URLSearchParams(queryOf(record)), ...others]);
+  const ours = [...new URLSearchParams(queryOf(record))].filter(([name]) => OURS.includes(name));
+  url.search = new URLSearchParams([["tab", kind], ...ours, ...others]);
   window.location.assign(url);
 };
 
 const clean = async (file) => {
   [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Cleanup")?.click();
+  // A tab that opens for the first time brings a sample, which must not come after the visitor's own picture.
+  for (let i = 0; i < 100 && !document.querySelector("#cleanup-in img"); i++) await new Promise((done) => setTimeout(done, 100));
   for (let i = 0; i < 100; i++) {
     const input = document.querySelector("#cleanup-in input[type=file]");
     if (input) {

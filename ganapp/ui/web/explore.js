@@ -18,7 +18,7 @@ const HIGHEST_SEED = 2 ** 32 - 1;
 let instrument = null;
 
 // Sets values that controls outside of the instrument have: truncation, noise and the attributes in their order.
-export const set = (psi, noise_seed, ...labels) => instrument?.set({ psi, noise_seed }, labels);
+export const set = (psi, noise_seed, ...labels) => instrument?.set(psi, noise_seed, labels);
 
 // The record that is shown, for what Python makes of it.
 export const shown = () => [JSON.stringify(instrument?.record() ?? {})];
@@ -86,6 +86,8 @@ export const explore = ({ element, props, watch }) => {
   let cost = 0; // milliseconds to draw a picture, lately
   let scale = 1; // of the size while it moves
   let dragging = false;
+  let known = false; // whether the address has been read; before, none is written
+  const visible = () => root.offsetParent !== null || root.classList.contains("on-stage");
   const moving = () => dragging || playing.moving();
 
   const pixels = () => Math.min(MOST, Math.max(64, Math.round(view.clientWidth * (window.devicePixelRatio || 1))));
@@ -134,7 +136,7 @@ export const explore = ({ element, props, watch }) => {
     if (moving()) return;
     if (!facts.paints && !facts.pixel_art) frame = (await engine.draw(wanted())) ?? frame;
     draw(true);
-    (push ? go : share)(`tab=explore&${queryOf(record)}`);
+    if (known && visible()) (push ? go : share)(`tab=explore&${queryOf(record)}`);
     follow();
   };
 
@@ -215,11 +217,14 @@ export const explore = ({ element, props, watch }) => {
       const [column, row] = [i % MAP, Math.floor(i / MAP)];
       try {
         const part = await engine.draw({ ...plane, x: column / (MAP - 1), y: row / (MAP - 1) });
-        if (number !== mapping || !part) continue;
+        if (number !== mapping) return;
+        if (!part) throw new Error("a newer wish took its place");
         small(cells[i], part, SMALL);
         cells[i].classList.toggle("pixel-art", !!part.pixel_art);
       } catch {
-        return; // the large picture says why
+        mapped = ""; // try again: the others may have been too many
+        setTimeout(() => number === mapping && chart(), 2000);
+        return;
       }
     }
     map.classList.remove("old");
@@ -326,27 +331,29 @@ export const explore = ({ element, props, watch }) => {
     mount();
     const value = props.value;
     if (!value?.record) return;
-    const before = facts?.model;
+    const chosen = value.how === "model";
+    const kept = record && chosen ? { seeds: record.seeds, x: record.x, y: record.y } : {};
+    known = value.how !== "first";
     facts = value.facts;
-    const kept = record && before !== facts.model ? { seeds: record.seeds, x: record.x, y: record.y } : {};
     record = { ...value.record, ...kept };
     delete record.size;
     sliders();
     choices();
-    change({}, before !== undefined);
+    change({}, chosen);
   };
   instrument = {
     reopened: () => record && share(`tab=explore&${queryOf(record)}`),
     record: () => (record ? { ...record, size: find(".size").value } : null),
-    set(values, labels) {
-      if (!record) return;
+    set(psi, noise_seed, labels) {
+      if (!record || typeof psi !== "number") return; // it is being typed
+      psi = Math.min(2, Math.max(-2, psi));
       const chosen = facts.attributes.map((name, i) => [name, labels[i]]).filter(([, value]) => value && value !== "any");
-      change({ ...values, labels: Object.fromEntries(chosen) });
+      change({ psi, noise_seed: noise_seed ?? 0, labels: Object.fromEntries(chosen) });
     },
   };
   // Back: what only this instrument has is shown at once; for another model or other attributes the page opens anew.
   onBack((query) => {
-    if (!record || query.get("tab") !== "explore") return false;
+    if (!record || !visible() || query.get("tab") !== "explore") return false;
     const theirs = ["model", "psi", "noise_seed", "labels"].every((name) => {
       const mine = new URLSearchParams(queryOf(record)).get(name);
       return (query.get(name) ?? "") === (mine ?? "");
@@ -362,7 +369,8 @@ export const explore = ({ element, props, watch }) => {
   const box = tray(
     find(".tray"),
     (kept) => {
-      if (kept.model !== record.model || JSON.stringify(kept.labels) !== JSON.stringify(record.labels) || kept.psi !== record.psi) {
+      const beside = ({ model, labels, psi, noise_seed }) => JSON.stringify([model, labels, psi, noise_seed]);
+      if (beside(kept) !== beside(record)) {
         go(`tab=explore&${queryOf(kept)}`);
         window.location.reload(); // controls beside this instrument follow the address
         return;

@@ -26,18 +26,23 @@ export const stage = (play) => {
   // From the top left corner to the top right, which is then the top left of a plane with another seed beside it.
   const walk = async () => {
     const number = (moving = ++walks);
-    const [, , ...below] = play.seeds();
     let [here, there] = [play.nearest(), play.roll()];
-    play.place({ seeds: [here, there, ...below], x: 0, y: 0 });
+    const begin = () => play.place({ seeds: [here, there, ...play.seeds().slice(2)], x: 0, y: 0 });
+    begin();
     tell();
     let began = performance.now();
     const step = (now) => {
       if (moving !== number || !root.isConnected) return;
+      if (!root.offsetParent && !on()) {
+        moving = 0; // another tab is open
+        tell();
+        return;
+      }
       const t = (now - began - REST) / STEP_TAKES;
       if (t >= 1) {
         [here, there] = [there, play.roll()];
         began = now;
-        play.place({ seeds: [here, there, ...below], x: 0, y: 0 });
+        begin();
         tell();
       } else if (t > 0) play.place({ x: Math.round(1000 * smooth(t)) / 1000, y: 0 });
       requestAnimationFrame(step);
@@ -58,6 +63,7 @@ export const stage = (play) => {
     root.querySelector(".view").focus({ preventScroll: true });
     try {
       await root.requestFullscreen?.();
+      if (!on() && document.fullscreenElement) document.exitFullscreen(); // left meanwhile
     } catch {
       // In a frame that may not: it fills the page then.
     }
