@@ -68,7 +68,7 @@ $(VENV)-serving/.tests: requirements-serving.txt requirements.txt tests/requirem
 
 test-serving: $(VENV)-serving/.tests
 	$(VENV)-serving/bin/python -c "import importlib.util; assert not importlib.util.find_spec('torch')"
-	OMP_NUM_THREADS=1 $(VENV)-serving/bin/python -m pytest -n auto -m "not browser and not slow" --ignore tests/test_browser.py
+	OMP_NUM_THREADS=1 $(VENV)-serving/bin/python -m pytest -n auto -m "not browser and not slow" --ignore-glob "tests/test_browser*"
 
 # What a change needs while it is being made: no browser, nothing slow, a process a core.
 quick: $(VENV)/.tests
