@@ -119,8 +119,9 @@ def picture(library: Library, record: Explore) -> Picture:
     caption = f"between {', '.join(map(str, record.seeds))}"
     if record.size == SVG:
         spec = library.spec(record.model)
-        how = f"{record.model}, {caption}", record.to_json(), spec.overlays, spec.plane_scale * spec.supersample
-        drawn = svg(*painted(library, record), *how).encode()
+        planes, colours = painted(library, record)
+        title, learnt = f"{record.model}, {caption}", spec.plane_scale * spec.supersample
+        drawn = svg(planes, colours, title, record.to_json(), spec.overlays, learnt).encode()
     else:
         drawn = encode_png(image(library, record), {RECORD_KEY: record.to_json()})
     return Picture(drawn, record.file_name, caption)

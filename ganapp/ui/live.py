@@ -99,8 +99,8 @@ def wished(library: Library, body: bytes) -> Response:
     record = Explore.checked(library, **values)
     spec = library.spec(record.model)
     if paints(spec) and not pixels:
-        facts = {"supersample": spec.supersample, "plane_scale": spec.plane_scale}
-        data = pack_planes(*painted(library, record), spec.overlays, **facts)
+        planes, colours = painted(library, record)
+        data = pack_planes(planes, colours, spec.overlays, supersample=spec.supersample, plane_scale=spec.plane_scale)
     else:
         if record.size == SVG or (record.size != OWN and int(record.size) > MOST_LIVE):
             raise ValueError(f"size must be at most {MOST_LIVE} pixels a side here")
