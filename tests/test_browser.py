@@ -472,9 +472,12 @@ def test_a_bad_value_is_a_sentence_and_never_a_traceback(visit: Visit, server: S
 def test_a_number_that_is_being_typed_is_waited_for_and_box_and_address_agree(visit: Visit):
     page = visit.open()
     box = field(page, "number input for Truncation ψ")
-    for typed in ("", "-", "-0", "-0.5"):
-        box.fill("")
-        box.press_sequentially(typed)
+    box.fill("")
+    page.wait_for_timeout(1000)
+    box.press_sequentially("-")
+    page.wait_for_timeout(1000)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    box.fill("-0.5")
     page.wait_for_url(re.compile("psi=-0.5"))
     count = field(page, "number input for Count")
     count.fill("1000")

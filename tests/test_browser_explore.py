@@ -5,9 +5,13 @@ import io
 import itertools
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
@@ -15,7 +19,7 @@ import pytest
 from conftest import Server
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from test_browser import CHROMIUM, Visit, browser, field, visited  # noqa: F401
+from test_browser import CHROMIUM, PATIENCE, Visit, browser, field, visited  # noqa: F401
 
 from ganapp.draw.explore import Explore, image, painted, picture
 from ganapp.draw.mix import Mix, grid
@@ -426,3 +430,33 @@ def test_a_map_that_was_cut_short_is_finished(playing: Visit):
     page = opened(playing)
     expect(page.locator(".explore .map.old")).to_have_count(0)
     assert next(calls) > 26
+
+
+FRAME = """<!doctype html><iframe width=1200 height=900 src="{url}?tab=explore&amp;x=0.25"></iframe><script>
+onmessage = ({{ data }}) => data?.queryString && history.replaceState(null, "", "?" + data.queryString);
+</script>"""
+
+
+@pytest.fixture
+def framing(painting_server: Server, tmp_path: Path) -> Iterator[str]:
+    """The address of a page of another origin that frames the app."""
+    (tmp_path / "index.html").write_text(FRAME.format(url=painting_server.url))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_a_page_of_another_origin_that_frames_ours_gets_the_address_to_show(browser: Browser, framing: str):  # noqa: F811
+    """As the page of a Space does; the query of its own address then opens the same."""
+    page = browser.new_page(viewport={"width": 1300, "height": 950})
+    page.set_default_timeout(PATIENCE)
+    page.goto(framing)
+    page.wait_for_function("location.search.includes('x=0.25')")
+    frame = page.frame_locator("iframe")
+    seeds = frame.locator(".explore .seeds")
+    expect(seeds).to_have_value("1, 2, 3, 4")
+    frame.locator(".explore .others").click()
+    page.wait_for_function("!location.search.includes('seeds=1%2C2%2C3%2C4')")
+    assert dict(parse_qsl(urlsplit(page.url).query))["seeds"] == seeds.input_value().replace(", ", ",")
+    page.close()

@@ -13,18 +13,30 @@ const withRecord = (query) => {
   return url;
 };
 
+// A page that frames this one, as a Space's does, has an address of its own, and changes it when it is told to. What it
+// frames is no secret to it.
+const tellParent = (url) => {
+  if (window.parent !== window) window.parent.postMessage({ queryString: url.search.slice(1), hash: url.hash }, "*");
+};
+
 // Puts a query, a tab and its record, into the address in place of what was there. Another tab is a step.
 export const share = (query) => {
   if (!query) return;
   const before = new URLSearchParams(window.location.search).get("tab");
-  if (before && before !== new URLSearchParams(query).get("tab")) go(query);
-  else window.history.replaceState(null, "", withRecord(query));
+  const url = withRecord(query);
+  if (before && before !== url.searchParams.get("tab")) go(query);
+  else {
+    window.history.replaceState(null, "", url);
+    tellParent(url);
+  }
 };
 
 // The same as a step that Back undoes.
 export const go = (query) => {
   const url = withRecord(query);
-  if (query && url.href !== window.location.href) window.history.pushState(null, "", url);
+  if (!query || url.href === window.location.href) return;
+  window.history.pushState(null, "", url);
+  tellParent(url);
 };
 
 // Back and forward: whoever can shows what the address has; else the page is opened anew, as the address has it.
