@@ -214,6 +214,10 @@ export const explore = ({ element, props, watch }) => {
     for (const i of order) {
       await live.rest();
       if (number !== mapping) return;
+      if (!visible()) {
+        mapped = ""; // another tab is open: this goes on when it is left
+        return;
+      }
       const [column, row] = [i % MAP, Math.floor(i / MAP)];
       try {
         const part = await engine.draw({ ...plane, x: column / (MAP - 1), y: row / (MAP - 1) });
@@ -342,7 +346,11 @@ export const explore = ({ element, props, watch }) => {
     change({}, chosen);
   };
   instrument = {
-    reopened: () => record && share(`tab=explore&${queryOf(record)}`),
+    reopened() {
+      if (!record) return;
+      share(`tab=explore&${queryOf(record)}`);
+      requestAnimationFrame(chart); // once it is shown
+    },
     record: () => (record ? { ...record, size: find(".size").value } : null),
     set(psi, noise_seed, labels) {
       if (!record || typeof psi !== "number") return; // it is being typed
