@@ -46,6 +46,12 @@ def address_of(tab: str, record: Record) -> str:
     return f"tab={tab}&{record.query()}"
 
 
+def stays(tab: str, begun: bool, address: Mapping[str, str], first: Raw, now: Raw) -> bool:
+    """Whether a tab that is opened has what it should show: it was open before, or the address is another tab's and it
+    has the model `first`. What may have been typed meanwhile stays then."""
+    return begun or (address.get("tab") != tab and bool(first == now))
+
+
 def opened(library: Library, kind: type[Shown], tab: str, address: Mapping[str, str], first: Raw, shown: int) -> Shown:
     """The record that a tab opens with: what the address has, with a warning for each bad value in it, or else the
     defaults for the model `first`; `shown` pixels a side, see `sizes`, unless the address says another size."""

@@ -120,11 +120,8 @@ def build(page: Page, tab: gr.Tab) -> Outlet:
 
     @errors.in_the_page()
     def on_open(begun: bool, address: dict[str, str], first: Raw, now: Raw) -> list:
-        """The first time that the tab is opened: what the address has, or else the model of the first tab.
-
-        Where that is there already, what may have been typed meanwhile stays.
-        """
-        if begun or (address.get("tab") != TAB.id and first == now):
+        """The first time that the tab is opened: what the address has, or else the model of the first tab."""
+        if controls.stays(TAB.id, begun, address, first, now):
             return [gr.skip()] * len(start)
         return filled(controls.opened(library, Sample, TAB.id, address, first, SHOWN))
 
